@@ -2,7 +2,8 @@
 /* Calls of the C library that fail, for the program weft_failing, which is linked with
  * --wrap: calls of weft's own object files come here, those of libraries do not.
  *
- *     WEFT_FAILING_CALLS=KIND:ERRNO:N[:once]   from the Nth call of this kind on, or once
+ *     WEFT_FAILING_CALLS=KIND:ERRNO:N[@KEY][:once]   from the Nth call of this kind, or
+ *                                              of a call site, on, or once
  *     WEFT_CALL_TRACE=FILE                     appends every change of a file to FILE
  *
  * KIND is memory or files; ERRNO is a number, or crash: a planted crash. Counting is
@@ -37,23 +38,24 @@ ssize_t __real_write(int fd, const void *bytes, size_t size);
 
 __attribute__((constructor)) static void start(void)
 {
-    char kind[16], code[16], form[8] = "";
+    char kind[16], code[16];
+    int used = 0;
     const char *word = getenv("WEFT_FAILING_CALLS"), *file = getenv("WEFT_CALL_TRACE");
     if (file)
         trace = __real_open64(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (!word)
         return;
-    if (sscanf(word, "%15[^:]:%15[^:]:%ld:%7s", kind, code, &plan.at, form) < 3)
+    if (sscanf(word, "%15[^:]:%15[^:]:%n", kind, code, &used) < 2 ||
+        !call_plan_read(&plan, word + used))
         abort();
-    plan.once = !strcmp(form, "once");
     failing_errno = strcmp(code, "crash") ? atoi(code) : -1;
     counter = call_counter_map(__real_open64);
     failing = !strcmp(kind, "memory") ? MEMORY : FILES;
 }
 
-static bool is_due(enum kind kind)
+static bool is_due(enum kind kind, const char *call)
 {
-    if (kind != failing || !call_counter_is_due(counter, &plan))
+    if (kind != failing || !call_counter_is_due(counter, &plan, call))
         return false;
     if (failing_errno < 0)
         raise(SIGKILL);
@@ -99,12 +101,12 @@ static int log_open(int fd, int flags)
     return fd;
 }
 
-#define WRAP(kind, type, name, parameters, arguments, failure)   \
-    type __real_##name parameters;                               \
-    type __wrap_##name parameters;                               \
-    type __wrap_##name parameters                                \
-    {                                                            \
-        return is_due(kind) ? failure : __real_##name arguments; \
+#define WRAP(kind, type, name, parameters, arguments, failure)             \
+    type __real_##name parameters;                                         \
+    type __wrap_##name parameters;                                         \
+    type __wrap_##name parameters                                          \
+    {                                                                      \
+        return is_due(kind, __func__) ? failure : __real_##name arguments; \
     }
 
 WRAP(MEMORY, void *, malloc, (size_t a), (a), NULL)
@@ -127,7 +129,7 @@ int __wrap_close(int fd);
 int __wrap_close(int fd)
 {
     int code = __real_close(fd);
-    return is_due(FILES) ? -1 : code;
+    return is_due(FILES, __func__) ? -1 : code;
 }
 
 int __real_fclose(FILE *file);
@@ -135,7 +137,7 @@ int __wrap_fclose(FILE *file);
 int __wrap_fclose(FILE *file)
 {
     int code = __real_fclose(file);
-    return is_due(FILES) ? EOF : code;
+    return is_due(FILES, __func__) ? EOF : code;
 }
 
 /* A stream whose bytes cannot be written loses them. */
@@ -143,7 +145,7 @@ int __real_fflush(FILE *file);
 int __wrap_fflush(FILE *file);
 int __wrap_fflush(FILE *file)
 {
-    return is_due(FILES) ? EOF : __real_fflush(file);
+    return is_due(FILES, __func__) ? EOF : __real_fflush(file);
 }
 
 int __wrap_open64(const char *path, int flags, ...);
@@ -153,7 +155,8 @@ int __wrap_open64(const char *path, int flags, ...)
     va_start(list, flags);
     mode_t mode = flags & O_CREAT ? va_arg(list, mode_t) : 0;
     va_end(list);
-    return is_due(FILES) ? -1 : log_open(__real_open64(path, flags, mode), flags);
+    return is_due(FILES, __func__) ? -1
+                                   : log_open(__real_open64(path, flags, mode), flags);
 }
 
 int __wrap_openat64(int folder, const char *path, int flags, ...);
@@ -163,8 +166,9 @@ int __wrap_openat64(int folder, const char *path, int flags, ...)
     va_start(list, flags);
     mode_t mode = flags & O_CREAT ? va_arg(list, mode_t) : 0;
     va_end(list);
-    return is_due(FILES) ? -1
-                         : log_open(__real_openat64(folder, path, flags, mode), flags);
+    return is_due(FILES, __func__)
+               ? -1
+               : log_open(__real_openat64(folder, path, flags, mode), flags);
 }
 
 /* Half of the bytes arrive before a write fails, as on a full disk. */
@@ -172,7 +176,7 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t size);
 ssize_t __wrap_write(int fd, const void *bytes, size_t size)
 {
     char path[PATH_MAX];
-    if (is_due(FILES)) {
+    if (is_due(FILES, __func__)) {
         int error = errno;
         ssize_t half = __real_write(fd, bytes, size / 2);
         errno = error;
@@ -189,7 +193,7 @@ int __wrap_fsync(int fd);
 int __wrap_fsync(int fd)
 {
     char path[PATH_MAX];
-    if (is_due(FILES))
+    if (is_due(FILES, __func__))
         return -1;
     int code = __real_fsync(fd);
     if (trace >= 0 && !code)
@@ -211,7 +215,7 @@ int __wrap_rename(const char *from, const char *to);
 int __wrap_rename(const char *from, const char *to)
 {
     char a[PATH_MAX], b[PATH_MAX];
-    if (is_due(FILES))
+    if (is_due(FILES, __func__))
         return -1;
     int code = __real_rename(from, to);
     if (trace >= 0 && !code)
@@ -224,7 +228,7 @@ int __wrap_unlink(const char *path);
 int __wrap_unlink(const char *path)
 {
     char full[PATH_MAX];
-    if (is_due(FILES))
+    if (is_due(FILES, __func__))
         return -1;
     int code = __real_unlink(path);
     if (trace >= 0 && !code)
@@ -237,7 +241,7 @@ int __wrap_mkdir(const char *path, mode_t mode);
 int __wrap_mkdir(const char *path, mode_t mode)
 {
     char full[PATH_MAX];
-    if (is_due(FILES))
+    if (is_due(FILES, __func__))
         return -1;
     int code = __real_mkdir(path, mode);
     if (trace >= 0 && !code)

@@ -1,25 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every call that weft makes fails: once, and from then on.
 
-    failing_calls.py BUILD [--seconds N] [-v] memory|files|opencl|control
-                     [SCENARIO...]
+    failing_calls.py BUILD [--seconds N] [--each N] [--jobs N] [-v]
+                     memory|files|opencl|control [SCENARIO...]
 
   memory   malloc, calloc, realloc and strdup of weft's own code, on the C backend
   files    open, read, write, fsync, rename, close and the others of files and folders
   opencl   the calls of OpenCL, by the layer of tests/opencl_layer, on PoCL
   control  planted faults, which must be found
 
-A scenario is run once to count the calls of the command and its children; then each call
-fails in a run of its own, in both forms. A run is right if it ends in time, without a
-signal or a report of a sanitizer, with a documented exit code; if a failure has a
+A scenario is run once to count the calls of the command and its children by call site: the
+function, and its callers (call_counter.h). Of each site the first, the middle and the last
+call fail, or with --each N as many, evenly chosen, or with --each 0 all; each in a run of its
+own, in both forms, the first one with each of two codes. A run is right if it ends in time,
+without a signal or a report of a sanitizer, with a documented exit code; if a failure has a
 message; if success has the same results as without the failure, or a message; and if the
-model that was there before can be read, or its successor. --seconds: the calls are sampled
-evenly, as many as this time allows; 0, the default: all of them."""
+model that was there before can be read, or its successor. --seconds: ends after this time,
+with every site's first call before any other; 0, the default: when all are done."""
 import argparse
+import collections
+import concurrent.futures
+import glob
 import os
+import queue
+import random
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -34,23 +42,33 @@ OUT_OF_RESOURCES, OUT_OF_HOST_MEMORY = -5, -6
 
 # name: (words, what must be the same after success: a file, or "out" for the output).
 NET = ["--data", "data", "--net", "tiny.net"]
+TRAIN = (["train", *NET, "--epochs", "1", "--out", "new"], "new/last.safetensors")
 SCENARIOS = {
-    "train": (["train", *NET, "--epochs", "1", "--out", "new"], "new/last.safetensors"),
+    "train": TRAIN,
+    "first": TRAIN,  # on a driver that is new: kernels are compiled and tested
     "resume": (["train", "--resume", "--epochs", "2", "--out", "run"],
                "run/last.safetensors"),
     "eval": (["eval", "run/last.safetensors"], None),
     "predict": (["predict", "run/last.safetensors", "images", "-f", "csv"], "out"),
     "show": (["show", "run/last.safetensors"], "out"),
-    "tune": (["tune", "--net", "tiny.net", "--time-limit", "2s"], None),
-    "bench": (["bench", "train", "inference", "--net", "ten.net", "--quick"], None),
+    "tune": (["tune", "--net", "one.net", "--batch", "16", "--inference-batch", "0",
+              "--time-limit", "3s"], None),
+    "bench": (["bench", "train", "inference", "--net", "ten.net", "--quick", "--time",
+               "0.02s"], None),
 }
 KINDS = {
     "memory": (["train", "resume", "eval", "predict", "show"], (ENOMEM,)),
     "files": (["train", "resume", "eval", "predict", "show"], (EIO, ENOSPC)),
-    "opencl": (["train", "eval", "predict", "tune", "bench"],
+    "opencl": (["train", "first", "eval", "predict", "tune", "bench"],
                (OUT_OF_RESOURCES, OUT_OF_HOST_MEMORY)),
 }
 NEVER = 1 << 60
+# struct call_counter
+HEAD, SITE, SITES = struct.Struct("qq"), struct.Struct("Qq40s"), 4096
+Site = collections.namedtuple("Site", "name key calls")
+Ended = collections.namedtuple("Ended", "code out messages calls failed sites")
+# A call that fails; `turn`: 0 for the first one of its site, 1 for the others.
+Fault = collections.namedtuple("Fault", "turn word text")
 
 
 class Failures:
@@ -68,8 +86,9 @@ class Failures:
         subprocess.run([sys.executable, DATA, self.path("start")], check=True)
         with open(self.path("start/tiny.net"), encoding="utf-8") as file:
             text = file.read().replace("dense 3", "dense classes")
-        with open(self.path("start/ten.net"), "w", encoding="utf-8") as file:
-            file.write(text)
+        for name, text in (("ten", text), ("one", "flatten\ndense classes\nsoftmax\n")):
+            with open(self.path(f"start/{name}.net"), "w", encoding="utf-8") as file:
+                file.write(text)
         plain = {**self.environment(), "OCL_ICD_VENDORS": "/nowhere"}
         subprocess.run([os.path.join(self.build, "tools/weft"), "train", "-d", "cpu", *NET,
                         "--epochs", "1", "--out", "run"], cwd=self.path("start"), env=plain,
@@ -91,15 +110,18 @@ class Failures:
             env["WEFT_FAILING_CALLS"] = f"{self.kind}:{fault}"
         return env
 
-    def run(self, words, fault):
-        """(exit code, output, messages, calls, failed calls) in a fresh folder."""
-        work = self.path("work")
+    def run(self, scenario, fault):
+        """Runs a scenario in a fresh folder, as an Ended."""
+        work, words = self.path("work"), SCENARIOS[scenario][0]
         shutil.rmtree(work, ignore_errors=True)
         shutil.copytree(self.path("start"), work)
         # The driver's cache and weft's stay; what was tuned does not.
         shutil.rmtree(self.path("state"), ignore_errors=True)
+        for cached in glob.glob(self.path("cache/weft/*")) if scenario == "first" else []:
+            if not os.path.basename(cached).startswith("drivers-"):
+                shutil.rmtree(cached) if os.path.isdir(cached) else os.remove(cached)
         with open(self.counter, "wb") as file:
-            file.write(bytes(16))
+            file.write(bytes(HEAD.size + SITES * SITE.size))
         try:
             device = [] if words[0] == "show" else ["-d", self.device]
             done = subprocess.run([self.program, *words, *device],
@@ -107,11 +129,13 @@ class Failures:
                                   errors="replace", capture_output=True, timeout=DEADLINE,
                                   stdin=subprocess.DEVNULL)
         except subprocess.TimeoutExpired:
-            return None, "", "", 0, 1
+            return Ended(None, "", "", 0, 1, [])
         with open(self.counter, "rb") as file:
             numbers = file.read()
-        calls, failed = (int.from_bytes(numbers[i:i + 8], sys.byteorder) for i in (0, 8))
-        return done.returncode, done.stdout, done.stderr, calls, failed
+        calls, failed = HEAD.unpack_from(numbers)
+        sites = [Site(re.sub(r"^(__wrap|failing)_", "", name.rstrip(b"\0").decode()), key, n)
+                 for key, n, name in SITE.iter_unpack(numbers[HEAD.size:]) if key]
+        return Ended(done.returncode, done.stdout, done.stderr, calls, failed, sites)
 
     def result(self, same, out):
         if same == "out":
@@ -136,7 +160,7 @@ class Failures:
 
     def fault_of(self, scenario, ended, expected):
         """The fault of a run, or None."""
-        code, out, messages, _, failed = ended
+        code, messages = ended.code, ended.messages
         message = re.search(r"^weft\b.*\w|^warning: ", messages, re.M)
         if code is None:
             return f"has not ended after {DEADLINE} s"
@@ -151,51 +175,64 @@ class Failures:
             return f"exit code {code}"
         if code and not message:
             return f"exit code {code} without a message"
-        got = self.result(SCENARIOS[scenario][1], out)
-        if not code and failed and got != expected and not message:
+        got = self.result(SCENARIOS[scenario][1], ended.out)
+        if not code and ended.failed and got != expected and not message:
             return "success with another result, and no message"
         return self.model_is_lost()
 
 
-def sampled(calls, codes, failures, seconds, words):
-    """The faults to plant: all, or as many of them as the time allows."""
-    faults = [f"{code}:{at}{form}" for at in range(calls) for code in codes
-              for form in (":once", "")]
-    if not seconds:
-        return faults
-    begin = time.monotonic()
-    failures.run(words, f"{codes[0]}:{NEVER}")
-    share = max(3, int(seconds / (time.monotonic() - begin + 1e-3)))
-    step = max(1.0, len(faults) / share)
-    return [faults[int(i * step)] for i in range(int(len(faults) / step))]
+def faults_of(sites, codes, each):
+    """The calls that fail, the first of each site before any other."""
+    faults = []
+    for site in sorted(sites):
+        share = min(site.calls, each or site.calls)
+        chosen = {round(i * (site.calls - 1) / max(share - 1, 1)) for i in range(share)}
+        for turn, at in enumerate(sorted(chosen)):
+            for code in codes if not turn else codes[turn % len(codes)::len(codes)][:1]:
+                for form in (":once", ""):
+                    faults.append(Fault(turn > 0, f"{code}:{at}@{site.key:x}{form}",
+                                        f"{site.name} {at} of {site.calls}"))
+    random.Random(1).shuffle(faults)
+    return sorted(faults, key=lambda fault: fault.turn)
 
 
-def run_scenario(failures, scenario, codes, seconds, verbose):
-    words = SCENARIOS[scenario][0]
+def run_scenario(workers, scenario, codes, args, seconds):
+    """Counts of calls, planned and planted failures, and what is wrong."""
     # The first run fills the caches, the second counts.
     for _ in range(2):
-        code, out, messages, calls, _ = failures.run(words, f"{codes[0]}:{NEVER}")
-    if code:
-        return {"calls": 0, "runs": 0, "wrong": [f"without failures: {messages[-300:]}"]}
-    expected = failures.result(SCENARIOS[scenario][1], out)
-    faults = sampled(calls, codes, failures, seconds, words)
-    result = {"calls": calls, "of": calls * len(codes) * 2, "runs": 0, "triggered": 0,
-              "wrong": []}
-    begin = time.monotonic()
-    for fault in faults:
-        if seconds and time.monotonic() - begin > 2 * seconds:
-            break
-        ended = failures.run(words, fault)
-        wrong = failures.fault_of(scenario, ended, expected)
-        result["runs"] += 1
-        result["triggered"] += ended[4] > 0
-        if wrong:
-            result["wrong"].append(f"{scenario} {fault}: {wrong}")
-        if verbose or wrong:
-            last = (ended[2].strip().splitlines() or [""])[-1]
-            print(f"{'WRONG' if wrong else 'right'} {scenario} {fault}: exit code "
-                  f"{ended[0]}: {wrong or last}", flush=True)
-    return result
+        usual = [failures.run(scenario, f"{codes[0]}:{NEVER}") for failures in workers]
+    counted, expected = usual[0], {}
+    for failures, ended in zip(workers, usual):
+        expected[failures] = failures.result(SCENARIOS[scenario][1], ended.out)
+        if ended.code:
+            print(f"WRONG {scenario} without failures: {ended.messages[-300:]}")
+            return 0, 0, 0, 1
+    faults = faults_of(counted.sites, codes, args.each)
+    end = time.monotonic() + seconds if seconds else float("inf")
+    free, wrong = queue.SimpleQueue(), []
+    for failures in workers:
+        free.put(failures)
+
+    def run(fault):
+        if time.monotonic() > end:
+            return 0
+        failures = free.get()
+        ended = failures.run(scenario, fault.word)
+        why = failures.fault_of(scenario, ended, expected[failures])
+        free.put(failures)
+        if why:
+            wrong.append(why)
+        if args.verbose or why:
+            last = (ended.messages.strip().splitlines() or [""])[-1]
+            print(f"{'WRONG' if why else 'right'} {scenario} {fault.text} ({fault.word}): "
+                  f"exit code {ended.code}: {why or last}", flush=True)
+        return 1
+
+    with concurrent.futures.ThreadPoolExecutor(len(workers)) as pool:
+        runs = sum(pool.map(run, faults))
+    print(f"{scenario}: {counted.calls} calls of {len(counted.sites)} sites, {runs} of "
+          f"{len(faults)} failures, {len(wrong)} wrong", flush=True)
+    return counted.calls, len(faults), runs, len(wrong)
 
 
 def run_control(args):
@@ -204,17 +241,16 @@ def run_control(args):
     with tempfile.TemporaryDirectory() as folder:
         failures = Failures(args.build, "files", folder)
         failures.prepare()
-        words, _ = SCENARIOS["resume"]
         expected = b"other"
-        ended = failures.run(words, "crash:40")
+        ended = failures.run("resume", "crash:40")
         found.append(failures.fault_of("resume", ended, expected) or "")
-        silent = (1, "", "", 9, 1)
+        silent = Ended(1, "", "", 9, 1, [])
         found.append(failures.fault_of("show", silent, expected) or "")
-        wrong = (0, "x", "", 9, 1)
+        wrong = Ended(0, "x", "", 9, 1, [])
         found.append(failures.fault_of("show", wrong, expected) or "")
         with open(failures.path("work/run/last.safetensors"), "r+b") as file:
             file.truncate(1000)
-        found.append(failures.fault_of("show", (0, "", "", 9, 0), expected) or "")
+        found.append(failures.fault_of("show", Ended(0, "", "", 9, 0, []), expected) or "")
     patterns = ["ended by SIGKILL", "without a message", "another result", "."]
     caught = sum(bool(re.search(p, f)) for p, f in zip(patterns, found))
     print(f"{caught} of {len(patterns)} planted faults found")
@@ -228,31 +264,30 @@ def main():
     parser.add_argument("kind", choices=[*KINDS, "control"])
     parser.add_argument("scenarios", nargs="*")
     parser.add_argument("--seconds", type=float, default=0)
+    parser.add_argument("--each", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("-v", "--verbose", action="store_true")
     args = parser.parse_args()
     if args.kind == "control":
         return run_control(args)
     names, codes = KINDS[args.kind]
     names = args.scenarios or names
-    runs = calls = planned = wrong = 0
+    end = time.monotonic() + args.seconds
+    totals = [0] * 4
     with tempfile.TemporaryDirectory() as folder:
-        failures = Failures(args.build, args.kind, folder)
-        failures.prepare()
-        for name in names:
-            result = run_scenario(failures, name, codes, args.seconds / len(names),
-                                  args.verbose)
-            print(f"{name}: {result['calls']} calls, {result['runs']} runs, "
-                  f"{len(result['wrong'])} wrong", flush=True)
-            for text in result["wrong"] if not result["runs"] else []:
-                print("WRONG " + text)
-            runs += result["runs"]
-            calls += result["calls"]
-            planned += result.get("of", 0)
-            wrong += len(result["wrong"])
-    print(f"{calls} calls of {args.kind}: {runs} of {planned} failures planted, "
+        workers = []
+        for i in range(args.jobs):
+            workers.append(Failures(args.build, args.kind, os.path.join(folder, str(i))))
+            workers[-1].prepare()
+        for i, name in enumerate(names):
+            left = max(0.1, end - time.monotonic()) if args.seconds else 0
+            counts = run_scenario(workers, name, codes, args, left / (len(names) - i))
+            totals = [a + b for a, b in zip(totals, counts)]
+    calls, planned, planted, wrong = totals
+    print(f"{calls} calls of {args.kind}: {planted} of {planned} failures planted, "
           f"{wrong} wrong")
-    print(f"figures: calls={calls} planted={runs} planned={planned} wrong={wrong}")
-    return 1 if wrong or not runs else 0
+    print(f"figures: calls={calls} planted={planted} planned={planned} wrong={wrong}")
+    return 1 if wrong or not planted else 0
 
 
 if __name__ == "__main__":

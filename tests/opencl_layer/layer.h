@@ -9,6 +9,7 @@
  *                                    0; CODE "null": success, and NULL for a handle;
  *                                    CALL "any": every one of them
  *     WEFT_LAYER_FAULT=CALL:CODE:N:once   the Nth time alone
+ *     WEFT_LAYER_FAULT=CALL:CODE:N@KEY    from the Nth time of a call site on; also :once
  *     WEFT_LAYER_MUTANT=FILE:LINE:TEXT   the line of a file of cl/ becomes TEXT
  *
  * "list" for a NAME prints all names. It and an unknown word end the process: no test may

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls that fail, with any code and from any time on, or that claim success and give
  * nothing. */
+#define _GNU_SOURCE
 #include "fault_injection/call_counter.h"
 #include "opencl_layer/layer.h"
 
@@ -94,9 +95,9 @@ static struct {
 
 static struct call_counter *counter;
 
-static bool is_due(void)
+static bool is_due(const char *call)
 {
-    if (!call_counter_is_due(counter, &plan.calls))
+    if (!call_counter_is_due(counter, &plan.calls, call))
         return false;
     layer_report_triggered();
     return true;
@@ -105,14 +106,14 @@ static bool is_due(void)
 #define DEFINE_CODE(call, parameters, arguments)        \
     static cl_int CL_API_CALL failing_##call parameters \
     {                                                   \
-        if (is_due())                                   \
+        if (is_due(__func__))                           \
             return plan.code;                           \
         return layer_next.call arguments;               \
     }
 #define DEFINE_HANDLE(type, call, parameters, arguments) \
     static type CL_API_CALL failing_##call parameters    \
     {                                                    \
-        if (!is_due())                                   \
+        if (!is_due(__func__))                           \
             return layer_next.call arguments;            \
         if (error)                                       \
             *error = plan.code;                          \
@@ -123,12 +124,12 @@ HANDLE_CALLS(DEFINE_HANDLE)
 
 bool layer_error(cl_icd_dispatch *table, const char *word)
 {
-    char code[16], form[8] = "";
+    char code[16];
+    int used = 0;
     bool found = false;
-    if (sscanf(word, "%63[^:]:%15[^:]:%ld:%7s", plan.call, code, &plan.calls.at, form) <
-        3)
+    if (sscanf(word, "%63[^:]:%15[^:]:%n", plan.call, code, &used) < 2 ||
+        !call_plan_read(&plan.calls, word + used))
         return false;
-    plan.calls.once = !strcmp(form, "once");
     plan.code = strcmp(code, "null") ? (cl_int)strtol(code, NULL, 10) : CL_SUCCESS;
     counter = call_counter_map(open);
     bool any = !strcmp(plan.call, "any");

@@ -26,6 +26,7 @@ struct check_options {
     const char *ops[MAX_OPS];
     int op_count;
     int seconds; /* 0: one round; else rounds with other seeds until this time is over */
+    time_t end;
     long exact, bounded, gradients, mismatches; /* results of all ops so far */
     double max_error_ratio;
 };
@@ -187,7 +188,7 @@ static int run_ops(weft_context *context, weft_device *device, struct check_opti
         const char *op = !o->op_count      ? weft_verify_op_name(i)
                          : i < o->op_count ? o->ops[i]
                                            : NULL;
-        if (!op)
+        if (!op || (o->seconds && i && time(NULL) >= o->end))
             return failed;
         failed += o->bench ? !print_op_timings(context, device, op)
                            : !verify(context, device, o, op);
@@ -197,13 +198,14 @@ static int run_ops(weft_context *context, weft_device *device, struct check_opti
 /* For tools/dev/scorecard. */
 static void print_figures(const struct check_options *o)
 {
-    const char *half = o->verify.precision ? "half_" : "";
+    bool host = o->device && !strcmp(o->device, "cpu");
+    const char *kind = o->verify.precision ? "half_" : host ? "" : "opencl_";
     printf("%ld exact, %ld bounded, %ld gradients, %ld mismatches; largest error "
            "%.2f of its bound\n",
            o->exact, o->bounded, o->gradients, o->mismatches, o->max_error_ratio);
     printf("figures: %sexact=%ld %sbounded=%ld %sgradients=%ld wrong=%ld %sbound=%.4f\n",
-           half, o->exact, half, o->bounded, half, o->gradients, o->mismatches, half,
-           o->max_error_ratio);
+           kind, o->exact, kind, o->bounded, kind, o->gradients, o->mismatches,
+           o->verify.precision ? kind : "", o->max_error_ratio);
 }
 
 static int verify_or_time_ops(weft_context *context, struct check_options *o)
@@ -222,11 +224,11 @@ static int verify_or_time_ops(weft_context *context, struct check_options *o)
         return 1;
     }
     printf("%s, %s\n", info.name, info.platform);
-    time_t end = time(NULL) + o->seconds;
+    o->end = time(NULL) + o->seconds;
     do {
         failed += run_ops(context, device, o);
         o->verify.seed++;
-    } while (time(NULL) < end);
+    } while (time(NULL) < o->end);
     if (!o->bench)
         print_figures(o);
     weft_device_close(&device);

@@ -8,7 +8,7 @@ layer of tests/opencl_layer/layer.h above a driver that is right.
   drivers  misbehaving drivers: every row of the layer's tables, and every call that fails
   kernels  wrong kernels: lines of cl/, changed by the rules of mutation_rules.py; NAME is a file
            of cl/ or FILE:LINE
-  chosen   wrong kernels by hand: chosen_mutants.txt
+  chosen   wrong kernels by hand: chosen_mutants.txt; NAME as for `kernels`
   same     the control: kernels whose line is replaced by itself, which must pass
   start    wrong kernels at the start of a training and of a prediction: the known-answer test
            must replace or report them before the first step
@@ -18,7 +18,7 @@ A planted fault must be reported by weft_verify, or when the device is opened; i
 the layer reports that it was triggered. The last line has how many were caught; below the goal
 of its kind the exit code is 1. --short takes a few of each, for the suite; NAME: these alone; --jobs: as
 many rows, or files of cl/, at a time; --seconds: stops after this time, with the rows in random
-order; --each: wrong kernels from each file, for `start`."""
+order; --each: wrong kernels from each file, for `kernels` and `start`; default 6."""
 import collections
 import concurrent.futures
 import os
@@ -271,7 +271,7 @@ def test_file_mutants(bench, options, score, path):
     """A few lines of a file, those that still compile."""
     name, planted, idle = os.path.basename(path), 0, set()
     for number, text in mutation_rules.of_file(path):
-        if planted == (1 if options.short else 4) or options.is_late():
+        if planted == (1 if options.short else options.each) or options.is_late():
             return
         if (name, text.strip()) in mutation_rules.EQUIVALENT or number in idle:
             continue
@@ -334,7 +334,8 @@ def test_chosen(bench, options, score, mutant):
 
 
 def test_chosen_mutants(bench, options):
-    score, mutants = Score(options), list(chosen_mutants())
+    score = Score(options)
+    mutants = [m for m in chosen_mutants() if options.wants(m[0], f"{m[0]}:{m[1]}")]
     if options.short:
         mutants = mutants[:3]
     options.map(lambda mutant: test_chosen(bench, options, score, mutant), mutants)
