@@ -113,6 +113,24 @@ def main():
         check("frozen" not in weft("show", "whole", "--text")
               and tensor("fine/last.safetensors", "conv1.weight")
               != tensor("whole/last.safetensors", "conv1.weight"), "what was frozen is trained")
+        # Factors of the rate are those of a network that has them, to the bit.
+        fine = ("--data", "some", "-e", 1, "--val-split", 0, "--layer-rates")
+        weft("train", "-d", "cpu", "--from", "run", *fine, "conv1=0.1 backbone=0.5", "--out", "layers",
+             says="conv1=0.1 backbone=0.5")
+        (root / "rated.net").write_text((root / "tiny.net").read_text().replace(
+            "3x3 relu", "3x3 relu rate=0.1").replace("16 relu", "16 relu rate=0.5"))
+        weft("train", "-d", "cpu", "--from", "run", "--net", "rated.net", *fine[:-1], "--out", "text")
+        weft("train", "-d", "cpu", "--from", "run", "--net", "rated.net", *fine, "dense1=1",
+             "--out", "other")
+        for layer in ("conv1.weight", "dense1.weight", "dense2.weight"):
+            same, other = (tensor(f"{run}/last.safetensors", layer) for run in ("text", "other"))
+            check(tensor("layers/last.safetensors", layer) == same != other, f"rates of {layer}")
+        check("conv 8 3x3 relu rate=0.1" in weft("show", "layers", "--text"), "the model's text")
+        weft("train", "-d", "cpu", "--resume", "--out", "layers", "-e", 2, "--layer-rates", "conv1=1",
+             says="--layer-rates conv1=1 is ignored")
+        for wrong, message in (("conv9=1", 'no layer "conv9"'), ("conv1=0", "not LAYER=F"),
+                               ("conv1", "not LAYER=F"), ("dense1=1 conv1=1", "in the order")):
+            weft("train", "-d", "cpu", "--from", "run", *fine, wrong, code=2, says=message)
         (root / "normed.net").write_text((root / "tiny.net").read_text().replace(
             "relu\nmax-pool", "\nbatch-norm relu\nmax-pool"))
         weft("train", "-d", "cpu", "--from", "run", "--net", "normed.net", "--freeze", "norms",

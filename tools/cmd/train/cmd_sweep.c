@@ -78,9 +78,10 @@ static const char *keep_value(struct grid *g, const char *text, size_t length)
 
 /* The options that may differ between runs: not those that decide what is compared, such
  * as the images of --val-split, or how long. */
-static const char *const varied[] = {
-    "net",   "from",     "freeze",  "input",         "batch", "accumulate", "lr",
-    "rates", "schedule", "augment", "class-weights", "seed",  "precision",  "patience"};
+static const char *const varied[] = {"net",   "from",      "freeze",     "layer-rates",
+                                     "input", "batch",     "accumulate", "lr",
+                                     "rates", "schedule",  "augment",    "class-weights",
+                                     "seed",  "precision", "patience"};
 enum { VARIED = sizeof(varied) / sizeof(*varied) };
 
 static enum app_exit check_varied(const struct grid *g, const char *name)

@@ -33,6 +33,14 @@ const struct args_option train_option_table[] = {
              "trained; `backbone`: all before the last dense layer, `norms`: batch "
              "normalizations; without augmentation they run once for each "
              "image"},
+    {.name = "layer-rates",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct train_options, layer_rates),
+     .value = "\"LAYER=F ...\"",
+     .help =
+         "factors of the learning rate: F for the layers up to LAYER, from the one of "
+         "the factor before on, as in \"conv3=0.01 backbone=0.1\"; 1 for those "
+         "behind; `backbone` is all before the last dense layer"},
     {.name = "input",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct train_options, input),

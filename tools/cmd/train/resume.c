@@ -59,6 +59,9 @@ static void compare_options(struct train_session *session, const struct train_op
     if (o->class_weights && strcmp(o->class_weights, session->class_weights))
         train_warn_ignored(session, "class-weights", o->class_weights,
                            session->class_weights);
+    const char *rates = session->layer_rates ? session->layer_rates : "none";
+    if (o->layer_rates && strcmp(o->layer_rates, rates))
+        train_warn_ignored(session, "layer-rates", o->layer_rates, rates);
     if (o->balance && !session->balance)
         term_warn("%s was started without --balance and continues so: it is ignored",
                   session->run.folder);
@@ -110,6 +113,7 @@ enum app_exit train_configure_resumed(struct train_session *session,
     const char *augment = weft_model_metadata(session->checkpoint, "train.augment");
     session->augment = augment ? augment : "none";
     session->balance = *metadata(session, "train.balance");
+    session->layer_rates = weft_model_metadata(session->checkpoint, TRAIN_META_LAYERS);
     session->class_weights = metadata(session, TRAIN_META_WEIGHTS);
     if (!*session->class_weights)
         session->class_weights = "none";

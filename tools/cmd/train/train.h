@@ -20,7 +20,7 @@ enum { TRAIN_LOGS = 2 }; /* beside log.jsonl: CSV, TensorBoard */
 
 struct train_options {
     struct app_options app;
-    const char *data, *net, *from, *freeze, *out, *test, *input;
+    const char *data, *net, *from, *freeze, *layer_rates, *out, *test, *input;
     int epochs, batch, accumulate, audit, patience;
     double learning_rate;
     const char *schedule, *rates, *augment, *class_weights;
@@ -97,6 +97,7 @@ struct train_session {
     const char *class_weights;    /* as --class-weights; NULL: none */
     float *weights;               /* of the classes of `train`; NULL: all are 1 */
     char weights_path[PATHS_MAX]; /* class_weights, absolute if it is a file */
+    const char *layer_rates;      /* as --layer-rates; NULL: the network's */
     bool balance;                 /* every class is drawn equally often */
     bool new_rate;                /* of a resumed run: not that of its checkpoint */
     double target_accuracy;       /* 0: none */
@@ -201,15 +202,17 @@ enum app_exit train_check_same_data(const struct train_session *session,
 void train_warn_ignored(const struct train_session *session, const char *option,
                         const char *given, const char *saved);
 
-/* train_from.c. Opens the model of --from, the way in which its images are made (NULL:
- * without one), and the network of such a run. */
+/* train_from.c. Opens the model of --from; the way in which its images are made (NULL:
+ * without one); its network, with a last layer for the data. */
 enum app_exit train_open_source(struct train_session *session,
                                 const struct train_options *options);
 const struct weft_preprocess_params *
 train_source_images(const struct train_session *session);
-enum app_exit train_open_net_from(struct train_session *session,
-                                  const struct train_options *options,
-                                  const struct weft_dataset_info *shape);
+enum app_exit train_open_net_from(struct train_session *session);
+/* Freezes layers of session->net, and gives them factors of the learning rate, in its
+ * text; NULL: none. */
+enum app_exit train_edit_layers(struct train_session *session, const char *freeze,
+                                const char *layer_rates);
 
 /* train_epoch.c */
 
@@ -297,6 +300,7 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop);
 #define TRAIN_META_PATIENCE   "run.patience"
 #define TRAIN_META_RATES      "run.rates"         /* train_session.rates_text */
 #define TRAIN_META_WEIGHTS    "run.class_weights" /* train_session.weights_path */
-enum { TRAIN_META_COUNT = 14 };                   /* of these */
+#define TRAIN_META_LAYERS     "run.layer_rates"
+enum { TRAIN_META_COUNT = 15 }; /* of these */
 
 #endif

@@ -93,6 +93,7 @@ static void describe(const struct train_session *session, struct pairs *p)
     put_text(p, TRAIN_META_PATIENCE, "%d", session->patience);
     put(p, TRAIN_META_RATES, session->rates_text);
     put(p, TRAIN_META_WEIGHTS, session->weights_path);
+    put(p, TRAIN_META_LAYERS, session->layer_rates);
     if (session->folds)
         put_text(p, TRAIN_META_FOLD, "%d/%d", session->fold, session->folds);
     if (session->val_part)

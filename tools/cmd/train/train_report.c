@@ -121,6 +121,8 @@ void train_print_run(const struct train_session *session, const struct weft_prog
                session->epochs,
                session->precision == WEFT_PRECISION_FLOAT16 ? ", float16" : "",
                (double)p->device_bytes / 1048576, session->run.folder);
+    if (session->layer_rates)
+        term_print("%sRates%s   of layers: %s", on, off, session->layer_rates);
     if (strcmp(augment, "none"))
         term_print("%sAugment%s %s", on, off, augment);
     struct weft_trainer_info info;

@@ -26,6 +26,7 @@ static void configure_new(struct train_session *session, const struct train_opti
     session->augment = o->augment;
     session->class_weights = o->class_weights;
     session->balance = o->balance;
+    session->layer_rates = o->layer_rates;
     session->seed = o->seed == ARGS_SEED_UNSET ? 1 : o->seed;
     session->fold = session->job ? session->job->fold : 0;
     session->folds = session->fold ? o->folds : 0;
@@ -60,10 +61,13 @@ static enum app_exit open_net(struct train_session *session,
     struct weft_net_info saved;
     const char *spec = o->net ? o->net : "small";
     weft_dataset_info(session->train, &shape);
-    if (session->from)
-        return train_open_net_from(session, o, &shape);
-    if (!session->checkpoint)
-        return app_load_net(session->app, spec, &shape, &session->net);
+    if (!session->checkpoint) {
+        enum app_exit code =
+            session->from && !o->net
+                ? train_open_net_from(session)
+                : app_load_net(session->app, spec, &shape, &session->net);
+        return code ? code : train_edit_layers(session, o->freeze, o->layer_rates);
+    }
     weft_model_info(session->checkpoint, &model);
     weft_net_info(model.net, &saved);
     if (o->net) {
@@ -108,6 +112,7 @@ static void log_header(struct json *j, const void *priv)
     emit_text(j, "augment", session->augment ? session->augment : net.augment);
     emit_text(j, "class_weights",
               *session->weights_path ? session->weights_path : "none");
+    emit_text(j, "layer_rates", session->layer_rates ? session->layer_rates : "");
     emit_bool(j, "balance", session->balance);
     emit_uint(j, "seed", session->seed);
     if (session->folds) {
