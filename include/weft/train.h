@@ -98,6 +98,12 @@ struct weft_train_params {
      * ones in some epochs only: of a class all images are drawn before one of them is
      * again. Excludes class_weights, which would count a class twice. */
     bool balance;
+    /* The number of the first epoch, 0 or more, for a training in phases: a trainer for
+     * each, with a network of other frozen layers or rates, another schedule or other
+     * augmentation, from the model of the one before (`from`). Order and augmentation are
+     * those of the epochs from this one on; steps and epochs are counted on from those
+     * before; `epochs` and `rates` begin here. Moments of the optimizer begin at 0. */
+    int first_epoch;
 };
 #define weft_train_params(...) WEFT_PARAMS(weft_train_params, __VA_ARGS__)
 

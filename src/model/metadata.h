@@ -26,6 +26,7 @@
 #define META_SCHEDULE  "train.schedule"        /* "constant"; weft/net.h */
 #define META_WEIGHTS   "train.class_weights"   /* their hash; absent: all are 1 */
 #define META_BALANCE   "train.balance"         /* "yes": balanced sampling; absent: no */
+#define META_FIRST     "train.first_step"      /* of the phase; absent: 0 */
 #define META_AUGMENT   "train.augment"         /* "none", the default; weft/net.h */
 #define META_STEP      "train.step"            /* finished steps */
 #define META_EPOCH     "train.steps_per_epoch" /* "105" */

@@ -85,6 +85,8 @@ static void put_training(json_t **metadata, const struct weft_trainer *t,
     if (t->class_weights_hash)
         weft_metadata_put_text(metadata, META_WEIGHTS, "%016" PRIx64,
                                t->class_weights_hash);
+    if (t->first_step)
+        weft_metadata_put_text(metadata, META_FIRST, "%d", t->first_step);
     if (t->balance)
         weft_metadata_put_text(metadata, META_BALANCE, "yes");
     weft_metadata_put_text(metadata, META_STEP, "%" PRId64, t->read);
@@ -256,6 +258,11 @@ static enum weft_status check_same(const struct weft_trainer *t,
     if (weft_safetensors_metadata(file, META_WEIGHTS) || t->class_weights_hash)
         WEFT_TRY(require_entry(file, META_WEIGHTS, weights,
                                "continue with the same class weights"));
+    char first[32];
+    snprintf(first, sizeof(first), "%d", t->first_step);
+    if (weft_safetensors_metadata(file, META_FIRST) || t->first_step)
+        WEFT_TRY(require_entry(file, META_FIRST, first,
+                               "continue with a phase that begins at the same step"));
     if (weft_safetensors_metadata(file, META_BALANCE) || t->balance)
         WEFT_TRY(require_entry(file, META_BALANCE, t->balance ? "yes" : "no",
                                t->balance ? "continue without balanced sampling"

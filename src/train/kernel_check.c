@@ -99,6 +99,7 @@ static enum weft_status check_once(struct weft_trainer *t, const weft_dataset *d
     struct weft_command_list *wrong = NULL;
     struct verify_trace trace;
     few.batch = images_to_check(t);
+    few.first_epoch = 0;
     few.epochs = 2; /* more steps than those of the run may be too many */
     if (few.batch < t->batch) {
         WEFT_TRY(weft_trainer_create_with_type(t->device, t->net, data, &few,

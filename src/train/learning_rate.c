@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_POINTS = 1 << 16 };
+enum { MAX_POINTS = 1 << 16, MAX_SCHEDULE_STEPS = 100 << 20 };
 
 static enum weft_status check(weft_context *ctx, const struct weft_train_params *p)
 {
@@ -25,8 +25,9 @@ static enum weft_status check(weft_context *ctx, const struct weft_train_params 
     return WEFT_OK;
 }
 
-enum weft_status weft_trainer_copy_rates(struct weft_trainer *t,
-                                         const struct weft_train_params *p)
+/* The points of the params, if there are any. */
+static enum weft_status copy_rates(struct weft_trainer *t,
+                                   const struct weft_train_params *p)
 {
     if (!p->rates)
         return WEFT_OK;
@@ -40,6 +41,37 @@ enum weft_status weft_trainer_copy_rates(struct weft_trainer *t,
         t->points[2 * i + 1] = (double)p->rates[i].rate;
     }
     t->point_count = p->rate_count;
+    return WEFT_OK;
+}
+
+enum weft_status weft_trainer_plan_schedule(struct weft_trainer *t,
+                                            const struct weft_train_params *p)
+{
+    weft_context *ctx = t->device->context;
+    t->averaging = t->net->averaging;
+    t->schedule = t->net->schedule;
+    if (p->schedule)
+        WEFT_TRY(weft_schedule_read(ctx, p->schedule, &t->schedule));
+    WEFT_TRY(copy_rates(t, p));
+    bool constant = !t->points && weft_schedule_is_constant(&t->schedule);
+    int64_t first = (int64_t)p->first_epoch * t->steps_per_epoch;
+    int64_t steps = (int64_t)p->epochs * t->steps_per_epoch;
+    if (first > MAX_SCHEDULE_STEPS)
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "first_epoch is %d, of %d steps each: there must be at most %d "
+                         "steps before it",
+                         p->first_epoch, t->steps_per_epoch, MAX_SCHEDULE_STEPS);
+    t->first_step = (int)first;
+    if (constant && t->averaging.kind != WEFT_AVERAGING_LOOKAHEAD)
+        return WEFT_OK;
+    if (steps < 1 || first + steps > MAX_SCHEDULE_STEPS)
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "%s needs the number of epochs, such "
+                         "that the run has 1 to %d steps; it is %d, of %d steps each",
+                         constant ? "lookahead" : "the learning-rate schedule",
+                         MAX_SCHEDULE_STEPS, p->epochs, t->steps_per_epoch);
+    t->steps = (int)(first + steps);
+    t->rate_count = constant ? 0 : (uint32_t)t->steps;
     return WEFT_OK;
 }
 
@@ -66,10 +98,11 @@ static double rate_of_points(const struct weft_trainer *t, double step)
 
 float weft_trainer_learning_rate(const struct weft_trainer *t, int64_t step)
 {
-    double rate = (double)t->optimizer.learning_rate, steps = (double)t->rate_count;
+    double rate = (double)t->optimizer.learning_rate;
+    double steps = (double)t->rate_count - t->first_step;
     if (!t->rate_count)
         return t->optimizer.learning_rate;
-    double at = fmin((double)step, steps - 1);
+    double at = fmin(fmax((double)(step - t->first_step), 0), steps - 1);
     return (float)(t->points ? rate_of_points(t, at)
                              : rate * weft_schedule_factor(&t->schedule, at / steps));
 }

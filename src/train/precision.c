@@ -33,6 +33,7 @@ static enum weft_status check_parts(weft_context *ctx, const struct weft_net *ne
 {
     int batch = p->batch ? p->batch : net->batch ? net->batch : 128;
     WEFT_REQUIRE(ctx, p->accumulate >= 0, "accumulate must be 0 or more");
+    WEFT_REQUIRE(ctx, p->first_epoch >= 0, "first_epoch must be 0 or more");
     if (p->accumulate > info->count ||
         (p->accumulate > 1 && batch <= info->count && batch % p->accumulate))
         return weft_fail(ctx, WEFT_ERR_ARG,

@@ -18,7 +18,7 @@
 
 #define MAX_CLASS_WEIGHT 1e6f
 
-enum { EVALUATION_BATCH = 256, MAX_SCHEDULE_STEPS = 100 << 20 };
+enum { EVALUATION_BATCH = 256 };
 
 static enum weft_status alloc(struct weft_trainer *t, size_t bytes, struct weft_mem **out)
 {
@@ -248,31 +248,6 @@ struct weft_mem *weft_trainer_weights(const struct weft_trainer *t)
     return t->average ? t->average : t->buffers.weights;
 }
 
-/* The length of a run that lookahead or a schedule depends on. */
-static enum weft_status plan_schedule(struct weft_trainer *t,
-                                      const struct weft_train_params *p)
-{
-    weft_context *ctx = t->device->context;
-    t->averaging = t->net->averaging;
-    t->schedule = t->net->schedule;
-    if (p->schedule)
-        WEFT_TRY(weft_schedule_read(ctx, p->schedule, &t->schedule));
-    WEFT_TRY(weft_trainer_copy_rates(t, p));
-    bool constant = !t->points && weft_schedule_is_constant(&t->schedule);
-    if (constant && t->averaging.kind != WEFT_AVERAGING_LOOKAHEAD)
-        return WEFT_OK;
-    int64_t steps = (int64_t)p->epochs * t->steps_per_epoch;
-    if (steps < 1 || steps > MAX_SCHEDULE_STEPS)
-        return weft_fail(ctx, WEFT_ERR_ARG,
-                         "%s needs the number of epochs, such "
-                         "that the run has 1 to %d steps; it is %d, of %d steps each",
-                         constant ? "lookahead" : "the learning-rate schedule",
-                         MAX_SCHEDULE_STEPS, p->epochs, t->steps_per_epoch);
-    t->steps = (int)steps;
-    t->rate_count = constant ? 0 : (uint32_t)steps;
-    return WEFT_OK;
-}
-
 static enum weft_status write_learning_rates(struct weft_trainer *t)
 {
     size_t bytes = t->rate_count * sizeof(float);
@@ -292,7 +267,8 @@ static enum weft_status begin_training(struct weft_trainer *t)
 {
     if (t->rate_count)
         WEFT_TRY(write_learning_rates(t));
-    return weft_trainer_set_state(t, 0, t->optimizer.beta1, t->optimizer.beta2);
+    return weft_trainer_set_state(t, t->first_step, t->optimizer.beta1,
+                                  t->optimizer.beta2);
 }
 
 enum weft_status weft_trainer_restart(struct weft_trainer *t)
@@ -350,7 +326,7 @@ static enum weft_status build(struct weft_trainer *t, const weft_net *net,
     weft_dataset_info(data, info);
     WEFT_TRY(weft_net_copy(net, &t->net));
     WEFT_TRY(copy_description(t, info, p));
-    WEFT_TRY(plan_schedule(t, p));
+    WEFT_TRY(weft_trainer_plan_schedule(t, p));
     t->augment = t->net->augment;
     if (p->augment)
         WEFT_TRY(weft_augment_read(t->device->context, p->augment, &t->augment));

@@ -61,7 +61,8 @@ struct weft_trainer {
     /* Instead of it: pairs of a place in steps and a rate. NULL: none. */
     double *points;
     int point_count;
-    int steps; /* of the run, where the schedule or lookahead depends on them */
+    int first_step; /* of the phase */
+    int steps;      /* to its end, where the schedule or lookahead depends on them */
     struct weft_augment_options augment;
     uint32_t rate_count; /* learning rates in the state; 0: a constant one */
     struct weft_trainer_info info;
@@ -126,9 +127,9 @@ size_t weft_trainer_balance_words(const struct weft_trainer *trainer);
 
 /* learning_rate.c */
 
-/* Takes the points of the params, if there are any. */
-enum weft_status weft_trainer_copy_rates(struct weft_trainer *trainer,
-                                         const struct weft_train_params *params);
+/* The schedule and averaging of the params, and the steps that they depend on. */
+enum weft_status weft_trainer_plan_schedule(struct weft_trainer *trainer,
+                                            const struct weft_train_params *params);
 
 /* The learning rate of step `step`. */
 float weft_trainer_learning_rate(const struct weft_trainer *trainer, int64_t step);

@@ -380,6 +380,46 @@ def parts():
     says(train(4, "--batch", "16", "--accumulate", "3"), "has no 3 equal parts")
 
 
+def phases():
+    """A run in phases: frozen layers, rates and schedules are those of the phase; resumed after
+    every epoch, also at the change, it has the same bits."""
+    text = ("epochs=2 freeze=conv1 lr=0.02 augment='flip shift=1'; "
+            "epochs=3 lr=0.002 schedule=cosine, layer-rates=conv1=0.5")
+    result = train(0, "--phases", text, "--out", "whole")
+    says(result, "Phase   1 of 2, epochs 1 to 2: learning rate 0.02")
+    says(result, "Phase   2 of 2, epochs 3 to 5: learning rate 0.002, cosine")
+    first = train(0, "--phases", text, "--out", "parts", "--target-accuracy", "0.01")
+    check("Phase   2" not in first.stderr, "one epoch")
+    models = [Model("parts/last.safetensors")]
+    for _ in range(4):
+        weft(0, "train", "-d", "cpu", "--resume", "--out", "parts", "--target-accuracy", "0.01")
+        models.append(Model("parts/last.safetensors"))
+    for name in ("last", "best"):
+        check(read(f"whole/{name}.safetensors") == read(f"parts/{name}.safetensors"),
+              f"{name}: a run resumed after every epoch has other bits")
+    conv = [model.values("conv1.weight") for model in models]
+    check(conv[0] == conv[1] != conv[2] != conv[4], "frozen in the first phase only")
+    check("rate=0.5" in models[2].metadata["net.text"] and
+          "frozen" not in models[2].metadata["net.text"], models[2].metadata["net.text"])
+    rates = [line["learning_rate"] for line in log_of("whole") if "epoch" in line]
+    check(rates[:2] == [0.02, 0.02] and 0.002 > rates[2] > rates[3] > rates[4], f"{rates}")
+    check(log_of("whole")[0]["phases"].startswith("epochs=2 lr=0.02 freeze='conv1'"), "the log")
+    says(weft(0, "train", "-d", "cpu", "--resume", "--out", "whole", "--phases", "epochs=9"),
+         "--phases epochs=9 is ignored")
+    weft(2, "train", "-d", "cpu", "--resume", "--out", "whole", "--epochs", "9")
+
+    result = json.loads(train(0, "--phases", "epochs=2; epochs=1 lr=1e-12", "--out", "early", "-f",
+                              "json").stdout)
+    best = json.loads(weft(0, "eval", "-d", "cpu", "early/best.safetensors", "-f", "json").stdout)
+    check(result["best_epoch"] <= 2 and abs(result["test_best"]["loss"] - best["loss"]) < 1e-6,
+          f"the best model of an earlier phase: {result}")
+    for wrong, message in (("lr=1", "epochs=N"), ("epochs=2; epochs=0", "phase 2: epochs must"),
+                           ("epochs=1 momentum=2", "has the words"), ("epochs", "NAME=VALUE"),
+                           ("epochs=1 augment='flip", "a quote")):
+        says(train(2, "--phases", wrong), message)
+    says(train(2, "--phases", "epochs=1", "--epochs", "3"), "--phases and --epochs")
+
+
 def sweep():
     """The better half continues, and its runs are those of single commands."""
     grid = ["sweep", "lr=1e-7,0.01", "batch=16,32", "-d", "cpu", "--data", "data", "--net",
@@ -426,7 +466,7 @@ def write_net():
 
 
 def main():
-    run_cases([tta, seeds, limit, logs, folds, rate, parts, sweep], write_net)
+    run_cases([tta, seeds, limit, logs, folds, rate, parts, phases, sweep], write_net)
     finish()
 
 

@@ -217,12 +217,73 @@ static void check_net(void)
     weft_net_destroy(&net);
 }
 
+/* Two phases of plain gradient descent are one training: the second one has the images
+ * and augmentation of its epochs, and ends with the same weights. */
+static void check_phases(const weft_dataset *data)
+{
+    enum { FIRST = 2, LAST = 5 };
+    static const char plain[] = "flatten\ndense 4\nsoftmax\noptimizer sgd 0.01 "
+                                "momentum=0\naugment flip shift=2\n";
+    weft_net *net = make_net(plain);
+    weft_trainer *whole = NULL, *phase = NULL;
+    weft_model *model = NULL;
+    struct weft_progress p;
+    struct weft_eval want, got;
+    struct weft_train_params params = *weft_train_params(.seed = 3, .batch = BATCH);
+    CHECK_OK(weft_trainer_create(device, net, data, &params, &whole));
+    REQUIRE(whole);
+    CHECK_OK(weft_trainer_run(whole, FIRST * 2));
+    CHECK_OK(weft_trainer_model(whole, &model));
+    CHECK_OK(weft_trainer_run(whole, (LAST - FIRST) * 2));
+    params.from = model;
+    params.first_epoch = FIRST;
+    params.epochs = LAST - FIRST;
+    CHECK_OK(weft_trainer_create(device, net, data, &params, &phase));
+    REQUIRE(phase);
+    CHECK_OK(weft_trainer_progress(phase, &p));
+    CHECK(p.step == FIRST * 2 && p.epoch == FIRST && p.samples == 0);
+    CHECK_OK(weft_trainer_run(phase, (LAST - FIRST) * 2));
+    CHECK_OK(weft_trainer_progress(phase, &p));
+    CHECK(p.step == LAST * 2 && p.epoch == LAST && p.samples == 2 * BATCH);
+    CHECK_OK(weft_trainer_evaluate(whole, data, NULL, &want));
+    CHECK_OK(weft_trainer_evaluate(phase, data, NULL, &got));
+    CHECK(want.loss == got.loss && want.correct == got.correct);
+    weft_trainer_destroy(&whole);
+
+    /* The schedule is that of the phase, also when it is resumed. */
+    params.schedule = "linear";
+    weft_trainer_destroy(&phase);
+    CHECK_OK(weft_trainer_create(device, net, data, &params, &phase));
+    REQUIRE(phase);
+    for (int step = 0; step < (LAST - FIRST) * 2; step++) {
+        CHECK_OK(weft_trainer_run(phase, 1));
+        CHECK_OK(weft_trainer_progress(phase, &p));
+        CHECK_NEAR(p.learning_rate, 0.01 * (1 - step / 6.0), 1e-8);
+        if (step == 2)
+            CHECK_OK(weft_trainer_save_checkpoint(phase, path_of("phase"), NULL));
+    }
+    CHECK_OK(weft_trainer_save_checkpoint(phase, path_of("ends"), NULL));
+    CHECK_OK(weft_trainer_load_checkpoint(phase, path_of("phase")));
+    CHECK_OK(weft_trainer_run(phase, 3));
+    CHECK_OK(weft_trainer_save_checkpoint(phase, path_of("again"), NULL));
+    CHECK(same_files(path_of("ends"), path_of("again")));
+    weft_trainer_destroy(&phase);
+    params.first_epoch = 1;
+    CHECK_OK(weft_trainer_create(device, net, data, &params, &phase));
+    CHECK_FAILS(weft_trainer_load_checkpoint(phase, path_of("phase")), WEFT_ERR_FORMAT,
+                "a phase that begins at the same step");
+    weft_trainer_destroy(&phase);
+    weft_model_destroy(&model);
+    weft_net_destroy(&net);
+}
+
 int main(int argc, char **argv)
 {
     open_device(argc, argv);
     weft_dataset *data = make_data(200);
     check_rates(data);
     check_points(data);
+    check_phases(data);
     check_training(data);
     check_resumed(data);
     check_messages(data);

@@ -100,6 +100,15 @@ const struct args_option train_option_table[] = {
      .value = "FILE",
      .help = "learning rates of your own: a CSV file of epoch,rate or step,rate, with "
              "straight lines between its rows"},
+    {.name = "phases",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct train_options, phases),
+     .value = "TEXT",
+     .help =
+         "a run in phases, with words of their own, as in \"epochs=3 "
+         "freeze=backbone lr=0.01; epochs=5 lr=0.001 schedule=one-cycle\": epochs, "
+         "lr, freeze, layer-rates, schedule and augment, with values of several words "
+         "between quotes; others are those of the command"},
     {.name = "augment",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct train_options, augment),

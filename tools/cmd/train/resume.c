@@ -29,19 +29,13 @@ static void warn_ignored_number(const struct train_session *session, const char 
         train_warn_ignored(session, option, left, right);
 }
 
-/* Options of this call that the run was started with otherwise; another learning rate is
- * taken. */
-static void compare_options(struct train_session *session, const struct train_options *o)
+/* The words that phases have, of a run without them; another learning rate is taken. */
+static void compare_rates(struct train_session *session, const struct train_options *o)
 {
-    const char *test = *session->test_spec ? session->test_spec : "none";
     int planned = atoi(metadata(session, TRAIN_META_EPOCHS));
-    if (o->test && strcmp(o->test, test))
-        train_warn_ignored(session, "test", o->test, test);
-    if (o->batch)
-        warn_ignored_number(session, "batch", o->batch, session->batch);
-    if (o->accumulate)
-        warn_ignored_number(session, "accumulate", o->accumulate,
-                            session->accumulate > 1 ? session->accumulate : 1);
+    const char *rates = session->layer_rates ? session->layer_rates : "none";
+    if (o->phases)
+        train_warn_ignored(session, "phases", o->phases, "none");
     if (o->learning_rate > 0 &&
         (float)o->learning_rate != (float)session->learning_rate) {
         session->learning_rate = o->learning_rate;
@@ -56,12 +50,46 @@ static void compare_options(struct train_session *session, const struct train_op
         train_warn_ignored(session, "schedule", o->schedule, session->schedule);
     if (o->augment && strcmp(o->augment, session->augment))
         train_warn_ignored(session, "augment", o->augment, session->augment);
+    if (o->layer_rates && strcmp(o->layer_rates, rates))
+        train_warn_ignored(session, "layer-rates", o->layer_rates, rates);
+}
+
+static enum app_exit compare_phases(struct train_session *session,
+                                    const struct train_options *o)
+{
+    struct train_session given = {.app = session->app};
+    if (o->epochs || (o->learning_rate > 0 && !o->phases))
+        return app_error(session->app, APP_USAGE,
+                         "%s is a run in phases, which have their epochs and rates: "
+                         "remove --%s",
+                         session->run.folder, o->epochs ? "epochs" : "lr");
+    enum app_exit code = o->phases ? train_read_phase_options(&given, o) : APP_OK;
+    if (!code && o->phases && strcmp(given.phases_text, session->phases_text))
+        train_warn_ignored(session, "phases", given.phases_text, session->phases_text);
+    train_free_phases(&given);
+    return code;
+}
+
+/* Options of this call that the run was started with otherwise. */
+static enum app_exit compare_options(struct train_session *session,
+                                     const struct train_options *o)
+{
+    const char *test = *session->test_spec ? session->test_spec : "none";
+    enum app_exit code = APP_OK;
+    if (session->phase_count)
+        code = compare_phases(session, o);
+    else
+        compare_rates(session, o);
+    if (o->test && strcmp(o->test, test))
+        train_warn_ignored(session, "test", o->test, test);
+    if (o->batch)
+        warn_ignored_number(session, "batch", o->batch, session->batch);
+    if (o->accumulate)
+        warn_ignored_number(session, "accumulate", o->accumulate,
+                            session->accumulate > 1 ? session->accumulate : 1);
     if (o->class_weights && strcmp(o->class_weights, session->class_weights))
         train_warn_ignored(session, "class-weights", o->class_weights,
                            session->class_weights);
-    const char *rates = session->layer_rates ? session->layer_rates : "none";
-    if (o->layer_rates && strcmp(o->layer_rates, rates))
-        train_warn_ignored(session, "layer-rates", o->layer_rates, rates);
     if (o->balance && !session->balance)
         term_warn("%s was started without --balance and continues so: it is ignored",
                   session->run.folder);
@@ -71,6 +99,23 @@ static void compare_options(struct train_session *session, const struct train_op
         o->app.precision != (int)session->precision)
         train_warn_ignored(session, "precision", app_precision_names[o->app.precision],
                            app_precision_names[session->precision]);
+    return code;
+}
+
+/* The present phase has its schedule and augmentation from the checkpoint. */
+static enum app_exit restore_phases(struct train_session *session)
+{
+    const struct train_phase none = {0};
+    enum app_exit code =
+        train_read_phases(session, metadata(session, TRAIN_META_PHASES), &none);
+    session->phase = atoi(metadata(session, TRAIN_META_PHASE));
+    session->phase_net = strdup(metadata(session, TRAIN_META_PHASE_NET));
+    if (!code && (session->phase < 0 || session->phase >= session->phase_count ||
+                  !session->phase_net || !*session->phase_net))
+        return app_error(session->app, APP_BAD_INPUT,
+                         "%s: its phases are damaged: start a new run",
+                         session->run.last);
+    return code;
 }
 
 enum app_exit train_configure_resumed(struct train_session *session,
@@ -118,6 +163,8 @@ enum app_exit train_configure_resumed(struct train_session *session,
     if (!*session->class_weights)
         session->class_weights = "none";
     session->epochs = o->epochs ? o->epochs : atoi(metadata(session, TRAIN_META_EPOCHS));
+    if (*metadata(session, TRAIN_META_PHASES) && (code = restore_phases(session)))
+        return code;
     const char *saved = metadata(session, "train.precision");
     session->precision =
         strcmp(saved, "float16") ? WEFT_PRECISION_FLOAT32 : WEFT_PRECISION_FLOAT16;
@@ -148,8 +195,7 @@ enum app_exit train_configure_resumed(struct train_session *session,
         return code;
     if (o->test && *session->test_spec && !paths_exists(session->test_spec))
         session->test_spec = o->test;
-    compare_options(session, o);
-    return APP_OK;
+    return compare_options(session, o);
 }
 
 enum app_exit train_check_same_data(const struct train_session *session,

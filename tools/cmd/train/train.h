@@ -23,7 +23,7 @@ struct train_options {
     const char *data, *net, *from, *freeze, *layer_rates, *out, *test, *input;
     int epochs, batch, accumulate, audit, patience;
     double learning_rate;
-    const char *schedule, *rates, *augment, *class_weights;
+    const char *schedule, *rates, *augment, *class_weights, *phases;
     uint64_t seed;
     bool resume, stream, balance;
     struct args_count_or_percent val_split;
@@ -71,6 +71,14 @@ struct train_job {
     struct train_out_of_fold *out_of_fold; /* receives its probabilities */
 };
 
+/* A part of a run; 0 and NULL: as the network has it. */
+struct train_phase {
+    int epochs;
+    double learning_rate;
+    const char *freeze, *layer_rates, *schedule, *augment;
+};
+enum { TRAIN_MAX_PHASES = 16 };
+
 struct train_session {
     struct app *app;
     const struct train_job *job; /* NULL: the only run */
@@ -98,13 +106,19 @@ struct train_session {
     float *weights;               /* of the classes of `train`; NULL: all are 1 */
     char weights_path[PATHS_MAX]; /* class_weights, absolute if it is a file */
     const char *layer_rates;      /* as --layer-rates; NULL: the network's */
-    bool balance;                 /* every class is drawn equally often */
-    bool new_rate;                /* of a resumed run: not that of its checkpoint */
-    double target_accuracy;       /* 0: none */
-    int patience;                 /* epochs without a better one; 0: any number */
-    double time_limit;            /* seconds since `start`; 0: none */
-    bool plan;                    /* the epochs are planned by the time limit */
-    double planned_rate;          /* images/s, measured for it; 0: not measured */
+    struct train_phase phases[TRAIN_MAX_PHASES]; /* in `phase_words` */
+    int phase_count, phase;  /* 0: a run without phases; the present one, from 0 on */
+    char *phase_words;       /* the texts of the phases */
+    char *phases_text;       /* the same, for the checkpoint */
+    char *phase_net;         /* the network that those of the phases are made of */
+    weft_model *phase_model; /* of the end of the phase before; NULL: none */
+    bool balance;            /* every class is drawn equally often */
+    bool new_rate;           /* of a resumed run: not that of its checkpoint */
+    double target_accuracy;  /* 0: none */
+    int patience;            /* epochs without a better one; 0: any number */
+    double time_limit;       /* seconds since `start`; 0: none */
+    bool plan;               /* the epochs are planned by the time limit */
+    double planned_rate;     /* images/s, measured for it; 0: not measured */
     struct weft_preprocess_params preprocess; /* of images for the model */
     double start;
     bool keep_going;       /* after divergence */
@@ -166,6 +180,25 @@ enum app_exit train_plan_epochs(struct train_session *session);
 enum app_exit train_read_rates(struct train_session *session, const char *path);
 enum app_exit train_restore_rates(struct train_session *session, const char *saved);
 void train_free_rates(struct train_session *session);
+
+/* phases.c. Reads the phases of --phases, where words that a phase does not have are
+ * those of the other options; or of a checkpoint, with `defaults`. */
+enum app_exit train_read_phase_options(struct train_session *session,
+                                       const struct train_options *options);
+enum app_exit train_read_phases(struct train_session *session, const char *text,
+                                const struct train_phase *defaults);
+void train_free_phases(struct train_session *session);
+/* Makes phase `number`, from 0 on, the present one. */
+void train_set_phase(struct train_session *session, int number);
+/* Epochs before the present phase, and its own; of a run without phases 0, and all. */
+int train_phase_begin(const struct train_session *session);
+int train_phase_epochs(const struct train_session *session);
+/* Makes session->net that of the present phase. */
+enum app_exit train_open_phase_net(struct train_session *session);
+/* After the last epoch of a phase: the trainer of the next one. */
+enum app_exit train_next_phase(struct train_session *session,
+                               struct weft_progress *progress);
+void train_print_phase(const struct train_session *session);
 
 /* train_data.c */
 
@@ -279,7 +312,8 @@ void train_print_data(const struct train_session *session);
 void train_print_precision(struct train_session *session);
 void train_print_run(const struct train_session *session, const struct weft_progress *at);
 
-/* train_test.c. Fills session->outcome; afterwards the trainer has the best weights. */
+/* train_test.c. Fills session->outcome; afterwards the trainer may have the best
+ * weights. */
 enum app_exit train_test(struct train_session *session);
 
 /* Tests, and prints the results and the next commands. */
@@ -301,6 +335,9 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop);
 #define TRAIN_META_RATES      "run.rates"         /* train_session.rates_text */
 #define TRAIN_META_WEIGHTS    "run.class_weights" /* train_session.weights_path */
 #define TRAIN_META_LAYERS     "run.layer_rates"
-enum { TRAIN_META_COUNT = 15 }; /* of these */
+#define TRAIN_META_PHASES     "run.phases"    /* train_session.phases_text */
+#define TRAIN_META_PHASE      "run.phase"     /* train_session.phase */
+#define TRAIN_META_PHASE_NET  "run.phase_net" /* train_session.phase_net */
+enum { TRAIN_META_COUNT = 18 };               /* of these */
 
 #endif

@@ -94,6 +94,10 @@ static void describe(const struct train_session *session, struct pairs *p)
     put(p, TRAIN_META_RATES, session->rates_text);
     put(p, TRAIN_META_WEIGHTS, session->weights_path);
     put(p, TRAIN_META_LAYERS, session->layer_rates);
+    put(p, TRAIN_META_PHASES, session->phases_text);
+    put(p, TRAIN_META_PHASE_NET, session->phase_net);
+    if (session->phase_count)
+        put_text(p, TRAIN_META_PHASE, "%d", session->phase);
     if (session->folds)
         put_text(p, TRAIN_META_FOLD, "%d/%d", session->fold, session->folds);
     if (session->val_part)
@@ -331,7 +335,10 @@ static enum app_exit run_epochs(struct train_session *session, enum train_stop *
     while (!*stop && p.epoch < session->epochs) {
         double seconds = 0;
         int ran = 0, epoch = p.epoch;
-        enum app_exit code = run_steps(session, &p, &seconds, &ran, stop);
+        bool next = epoch >= train_phase_begin(session) + train_phase_epochs(session);
+        enum app_exit code = next ? train_next_phase(session, &p) : APP_OK;
+        if (!code)
+            code = run_steps(session, &p, &seconds, &ran, stop);
         if (!code && p.epoch > epoch)
             code = end_epoch(session, &p, seconds, ran);
         else if (!code && !session->withheld)

@@ -30,8 +30,11 @@ static void configure_new(struct train_session *session, const struct train_opti
     session->seed = o->seed == ARGS_SEED_UNSET ? 1 : o->seed;
     session->fold = session->job ? session->job->fold : 0;
     session->folds = session->fold ? o->folds : 0;
-    session->plan = o->time_limit > 0 && !o->epochs;
-    session->epochs = o->epochs ? o->epochs : 10;
+    session->plan = o->time_limit > 0 && !o->epochs && !session->phase_count;
+    if (session->phase_count)
+        train_set_phase(session, 0);
+    else
+        session->epochs = o->epochs ? o->epochs : 10;
     session->patience = o->patience;
     session->precision = o->app.precision == TRAIN_NO_PRECISION
                              ? WEFT_PRECISION_FLOAT32
@@ -66,6 +69,8 @@ static enum app_exit open_net(struct train_session *session,
             session->from && !o->net
                 ? train_open_net_from(session)
                 : app_load_net(session->app, spec, &shape, &session->net);
+        if (!code && session->phase_count)
+            return train_open_phase_net(session);
         return code ? code : train_edit_layers(session, o->freeze, o->layer_rates);
     }
     weft_model_info(session->checkpoint, &model);
@@ -120,6 +125,8 @@ static void log_header(struct json *j, const void *priv)
         emit_int(j, "folds", session->folds);
     }
     emit_int(j, "epochs", session->epochs);
+    if (session->phase_count)
+        emit_text(j, "phases", session->phases_text);
     if (session->plan) {
         emit_double(j, "time_limit", session->time_limit);
         emit_double(j, "planned_images_per_second", session->planned_rate);
@@ -144,7 +151,7 @@ static enum app_exit save_moved_data(struct train_session *session)
     const char *old = weft_model_metadata(session->checkpoint, TRAIN_META_DATA);
     if (old && !strcmp(old, session->data_path))
         return APP_OK;
-    if (session->best_epoch && paths_exists(best)) {
+    if (session->best_epoch > train_phase_begin(session) && paths_exists(best)) {
         enum weft_status status = weft_trainer_load_checkpoint(session->trainer, best);
         enum app_exit code = status ? APP_OK : train_save_checkpoint(session, best);
         if (!status)
@@ -182,14 +189,18 @@ enum weft_status train_create_trainer(struct train_session *session)
     const struct weft_train_params params =
         *weft_train_params(.batch = session->batch, .accumulate = session->accumulate,
                            .learning_rate = (float)session->learning_rate,
-                           .schedule = session->schedule, .epochs = session->epochs,
+                           .schedule = session->schedule,
+                           .epochs = train_phase_epochs(session),
+                           .first_epoch = train_phase_begin(session),
                            .seed = session->seed, .precision = session->precision,
                            .audit = session->audit, .augment = session->augment,
                            .rates = session->rates, .rate_count = session->rate_count,
                            .rates_by_step =
                                session->rates && !strcmp(session->rate_unit, "step"),
                            .preprocess = &session->preprocess,
-                           .from = session->from ? session->from : session->checkpoint,
+                           .from = session->phase_model ? session->phase_model
+                                   : session->from      ? session->from
+                                                        : session->checkpoint,
                            .keep_features = true,
                            .features_dir = session->images.params.cache_dir,
                            .stream = session->stream, .balance = session->balance,
@@ -222,6 +233,7 @@ static enum app_exit begin(struct train_session *session)
     session->batch = p.batch;
     train_print_precision(session);
     train_print_run(session, &p);
+    train_print_phase(session);
     return begin_folder(session, &p);
 }
 
@@ -243,9 +255,18 @@ static enum app_exit check_options(struct train_session *session,
         return app_error(app, APP_USAGE,
                          "--balance and --class-weights each make up for imbalance: "
                          "give one of them");
+    if (o->phases && (o->epochs || o->rates || o->freeze || o->find_rate))
+        return app_error(app, APP_USAGE,
+                         "--phases and --%s exclude each other: each phase has its own",
+                         o->epochs   ? "epochs"
+                         : o->rates  ? "rates"
+                         : o->freeze ? "freeze"
+                                     : "find-rate");
     if (o->patience && !o->val_split.value)
         return app_error(app, APP_USAGE, NO_PATIENCE);
     enum app_exit code = tta_check_options(app);
+    if (!code && o->phases && !o->resume)
+        code = train_read_phase_options(session, o);
     return !code && o->rates && !o->resume ? train_read_rates(session, o->rates) : code;
 }
 
@@ -365,6 +386,7 @@ static enum app_exit run_once(struct app *app, const struct train_options *o,
         train_discard_files(&session);
     run_dir_close(&session.run);
     train_free_rates(&session);
+    train_free_phases(&session);
     return code;
 }
 

@@ -6,32 +6,44 @@
 #include "core/tta.h"
 #include "core/tuning.h"
 
-/* Evaluates a model of the weights: a trainer evaluates images as they are. */
-static enum app_exit evaluate_changed(const struct train_session *session,
-                                      const weft_dataset *data, struct train_result *out)
+/* A trainer evaluates its own weights, and images as they are. */
+static enum app_exit evaluate_model(const struct train_session *session,
+                                    const weft_model *model, const weft_dataset *data,
+                                    struct train_result *out)
 {
     struct app *app = session->app;
     struct weft_model_info info;
     struct tta tta;
-    weft_model *model = NULL;
     weft_predictor *predictor = NULL;
     const struct weft_predictor_params params =
         *weft_predictor_params(.batch = TUNING_EVAL_BATCH,
-                               .precision = session->precision,
+                               .precision = app->options->tta ? session->precision
+                                                              : WEFT_PRECISION_FLOAT32,
                                .logits = app->options->tta);
     enum app_exit code = APP_OK;
-    enum weft_status status = weft_trainer_model(session->trainer, &model);
-    if (!status)
-        status = weft_predictor_create(app->device, model, &params, &predictor);
+    enum weft_status status =
+        weft_predictor_create(app->device, model, &params, &predictor);
+    if (!status && !app->options->tta)
+        status = weft_predictor_evaluate(predictor, data, NULL, &out->eval);
     if (status)
         code = app_report_error(app, APP_WORK, status);
-    else {
+    else if (app->options->tta) {
         weft_model_info(model, &info);
         tta_init(&tta, app, predictor, info.net);
         code = tta_evaluate(&tta, data, NULL, &out->eval);
         snprintf(out->tta, sizeof(out->tta), "%s", tta_text(&tta));
     }
     weft_predictor_destroy(&predictor);
+    return code;
+}
+
+static enum app_exit evaluate_changed(const struct train_session *session,
+                                      const weft_dataset *data, struct train_result *out)
+{
+    weft_model *model = NULL;
+    enum weft_status status = weft_trainer_model(session->trainer, &model);
+    enum app_exit code = status ? app_report_error(session->app, APP_WORK, status)
+                                : evaluate_model(session, model, data, out);
     weft_model_destroy(&model);
     return code;
 }
@@ -52,6 +64,28 @@ static enum app_exit evaluate(struct train_session *session, const weft_dataset 
     term_wait_end();
     out->done = !code;
     out->epoch = epoch;
+    return code;
+}
+
+/* The best model may be of an earlier phase, whose trainer is gone. */
+static enum app_exit test_best(struct train_session *session)
+{
+    struct train_result *out = &session->outcome.best;
+    weft_model *best = NULL;
+    if (session->best_epoch > train_phase_begin(session)) {
+        enum weft_status status =
+            weft_trainer_load_checkpoint(session->trainer, session->run.best);
+        return status ? app_report_error(session->app, APP_INPUT, status)
+                      : evaluate(session, session->test, "Testing", session->best_epoch,
+                                 out);
+    }
+    enum weft_status status =
+        weft_model_load(session->app->context, session->run.best, &best);
+    enum app_exit code = status ? app_report_error(session->app, APP_INPUT, status)
+                                : evaluate_model(session, best, session->test, out);
+    weft_model_destroy(&best);
+    out->done = !code;
+    out->epoch = session->best_epoch;
     return code;
 }
 
@@ -77,8 +111,5 @@ enum app_exit train_test(struct train_session *session)
     bool same = session->best_epoch == at.epoch && !at.step_in_epoch;
     if (!session->best_epoch || same || !paths_exists(session->run.best))
         return APP_OK;
-    status = weft_trainer_load_checkpoint(session->trainer, session->run.best);
-    if (status)
-        return app_report_error(session->app, APP_INPUT, status);
-    return evaluate(session, session->test, "Testing", session->best_epoch, &out->best);
+    return test_best(session);
 }
