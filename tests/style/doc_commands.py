@@ -65,6 +65,7 @@ SKIPPED = [
     (r"(lite0|shop).safetensors", None, "the package may be missing"),
     (r"^tools/check$", "sh -n ROOT/tools/check", "runs this test"),
     (r"^tools/dev/accuracy", "tools/dev/accuracy --help", "minutes"),
+    (r"^tools/dev/decoding", "tools/dev/decoding --help", "minutes on a quiet machine"),
     (r"^tools/dev/driver-matrix", "tools/dev/driver-matrix --help", "downloads packages"),
     (r"^tools/dev/scorecard", "tools/dev/scorecard --help", "minutes"),
     (r"^tools/dev/baselines/first_steps", None, "needs numpy"),
