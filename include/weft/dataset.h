@@ -170,6 +170,12 @@ WEFT_API enum weft_status weft_dataset_holdout(const weft_dataset *data,
                                                weft_dataset **first,
                                                weft_dataset **second);
 
+/* Copies the pixels of `count` images from `first` on, also of images that stay in their
+ * file; image files that are not decoded yet are. WEFT_ERR_ARG, WEFT_ERR_FILE,
+ * WEFT_ERR_FORMAT if one of these turns out to be damaged, WEFT_ERR_NOMEM. */
+WEFT_API enum weft_status weft_dataset_read(const weft_dataset *data, int first,
+                                            int count, uint8_t *out);
+
 /* Counts the images of `test` that are byte for byte in `train` too: more than a handful
  * is test set leakage. Of one dataset twice: the images that equal an earlier one.
  * WEFT_ERR_NOMEM. */

@@ -70,11 +70,28 @@ int weft_dataset_block_images(const weft_dataset *data)
     return all ? data->info.count : fits ? (int)fits : 1;
 }
 
-enum weft_status weft_dataset_block(weft_context *ctx, const weft_dataset *data,
-                                    int first, int count, struct weft_image_block *block)
+/* Copies some images that follow each other. */
+static enum weft_status read_range(weft_context *ctx, const weft_dataset *data, int first,
+                                   int count, uint8_t *out)
 {
     const struct weft_image_selection range = {
         .order = data->order, .first = (size_t)first, .count = (size_t)count};
+    size_t bytes = weft_dataset_image_bytes(&data->info);
+    if (data->feed)
+        return weft_image_feed_read(ctx, data->feed, &range, out);
+    if (!data->order && data->map)
+        return read_image(ctx, data, (size_t)first, (size_t)count, out);
+    if (!data->order)
+        memcpy(out, data->pixels + (size_t)first * bytes, (size_t)count * bytes);
+    for (int i = 0; data->order && i < count; i++)
+        WEFT_TRY(
+            read_image(ctx, data, data->order[first + i], 1, out + (size_t)i * bytes));
+    return WEFT_OK;
+}
+
+enum weft_status weft_dataset_block(weft_context *ctx, const weft_dataset *data,
+                                    int first, int count, struct weft_image_block *block)
+{
     size_t bytes = weft_dataset_image_bytes(&data->info), need = (size_t)count * bytes;
     if (!data->map && !data->feed) {
         block->pixels = data->pixels + (size_t)first * bytes;
@@ -88,14 +105,19 @@ enum weft_status weft_dataset_block(weft_context *ctx, const weft_dataset *data,
         block->room = need;
     }
     block->pixels = block->own;
-    if (data->feed)
-        return weft_image_feed_read(ctx, data->feed, &range, block->own);
-    if (!data->order)
-        return read_image(ctx, data, (size_t)first, (size_t)count, block->own);
-    for (int i = 0; i < count; i++)
-        WEFT_TRY(read_image(ctx, data, data->order[first + i], 1,
-                            block->own + (size_t)i * bytes));
-    return WEFT_OK;
+    return read_range(ctx, data, first, count, block->own);
+}
+
+enum weft_status weft_dataset_read(const weft_dataset *data, int first, int count,
+                                   uint8_t *out)
+{
+    WEFT_REQUIRE_POINTER(NULL, data, "data");
+    WEFT_REQUIRE_POINTER(data->context, out, "out");
+    WEFT_REQUIRE(data->context,
+                 first >= 0 && count >= 0 && first <= data->info.count &&
+                     count <= data->info.count - first,
+                 "first and count must be those of images of the dataset");
+    return read_range(data->context, data, first, count, out);
 }
 
 void weft_image_block_free(struct weft_image_block *block)

@@ -100,6 +100,8 @@ static void test_data(void)
     REFUSES(NULL, "data", weft_dataset_holdout(NULL, 1, 0, &made, &other));
     REFUSES(context, "first", weft_dataset_holdout(data, 1, 0, NULL, &other));
     REFUSES(context, "second", weft_dataset_holdout(data, 1, 0, &made, NULL));
+    REFUSES(NULL, "data", weft_dataset_read(NULL, 0, 1, (uint8_t[16]){0}));
+    REFUSES(context, "out", weft_dataset_read(data, 0, 1, NULL));
     REFUSES(NULL, "train", weft_dataset_overlap(NULL, data, &count));
     REFUSES(context, "test", weft_dataset_overlap(data, NULL, &count));
     REFUSES(context, "out", weft_dataset_overlap(data, data, NULL));

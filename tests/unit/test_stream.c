@@ -97,6 +97,12 @@ static void check_same_bits(const char *path)
         CHECK(a.count == b.count && a.hash == b.hash && a.mean[0] == b.mean[0] &&
               a.stddev[0] == b.stddev[0] && !strcmp(a.known_as, b.known_as));
     }
+    uint8_t one[2][3 * SIDE * SIDE];
+    for (int i = 0; i < 2; i++)
+        CHECK_OK(weft_dataset_read(i ? mapped[1] : read[1], HELD_OUT - 3, 3, one[i]));
+    CHECK(!memcmp(one[0], one[1], sizeof(one[0])));
+    CHECK_FAILS(weft_dataset_read(mapped[1], HELD_OUT - 3, 4, one[0]), WEFT_ERR_ARG,
+                "first and count");
     double want = train(read, false, path_of("read"));
     CHECK(isfinite(want));
     for (int stream = 0; stream < 2; stream++) {

@@ -332,8 +332,8 @@ enum app_exit app_require_pixels(const struct app *app,
     return data->pixels ? APP_OK
                         : app_error(app, APP_BAD_INPUT,
                                     "%s: larger than half of the memory, and some of its "
-                                    "images are left out or held out: only training and "
-                                    "evaluation without --tta read such data",
+                                    "images are left out or held out: this takes all of "
+                                    "them at once; use fewer images",
                                     data->source);
 }
 

@@ -90,6 +90,7 @@ struct chunk {
     int count, changed;
     int *rows;       /* the images that are changed */
     uint8_t *pixels; /* their copies */
+    uint8_t *images; /* those that stay in their file */
     float *outputs;  /* logits of one view */
     double *logits;  /* mean over the views, for all images */
 };
@@ -98,6 +99,7 @@ static void chunk_free(struct chunk *c)
 {
     free(c->rows);
     free(c->pixels);
+    free(c->images);
     free(c->outputs);
     free(c->logits);
 }
@@ -190,19 +192,43 @@ static enum app_exit run_views(struct tta *tta, struct chunk *c, const uint8_t *
     return APP_OK;
 }
 
+/* Images in memory, or those of `data`. */
+struct source {
+    const uint8_t *pixels;
+    const weft_dataset *data;
+    int count;
+};
+
+/* The images of a chunk, from `first` on. */
+static enum app_exit read_images(const struct tta *tta, const struct source *from,
+                                 int first, struct chunk *c, const uint8_t **out)
+{
+    size_t bytes = image_bytes(tta);
+    *out = c->images;
+    if (from->pixels) {
+        *out = from->pixels + (size_t)first * bytes;
+        return APP_OK;
+    }
+    enum weft_status status = weft_dataset_read(from->data, first, c->count, c->images);
+    return status ? app_report_error(tta->app, APP_INPUT, status) : APP_OK;
+}
+
 /* Receives the logits of `count` images, the first being number `first`. */
 typedef enum app_exit (*use_fn)(void *priv, const double *logits, int first, int count);
 
-static enum app_exit run_chunks(struct tta *tta, const uint8_t *pixels, int count,
-                                use_fn use, void *priv)
+static enum app_exit run_chunks(struct tta *tta, const struct source *from, use_fn use,
+                                void *priv)
 {
     enum app_exit code = APP_OK;
-    int size = chunk_size(tta, count);
+    int size = chunk_size(tta, from->count);
     struct chunk c = chunk_alloc(tta, size);
-    for (int done = 0; done < count && !code; done += c.count) {
-        const uint8_t *at = pixels + (size_t)done * image_bytes(tta);
-        c.count = count - done < size ? count - done : size;
-        if (!(code = run_images(tta, &c, at)) && !(code = run_views(tta, &c, at)))
+    if (!from->pixels)
+        c.images = term_realloc_or_exit(NULL, (size_t)size * image_bytes(tta));
+    for (int done = 0; done < from->count && !code; done += c.count) {
+        const uint8_t *at;
+        c.count = from->count - done < size ? from->count - done : size;
+        if (!(code = read_images(tta, from, done, &c, &at)) &&
+            !(code = run_images(tta, &c, at)) && !(code = run_views(tta, &c, at)))
             code = use(priv, c.logits, done, c.count);
         tta->images += c.count;
         tta->changed += c.changed;
@@ -236,7 +262,8 @@ enum app_exit tta_run(struct tta *tta, const uint8_t *pixels, int count,
 {
     struct to_probabilities to = {tta->net.classes, probabilities};
     if (tta->kind)
-        return run_chunks(tta, pixels, count, write_probabilities, &to);
+        return run_chunks(tta, &(struct source){.pixels = pixels, .count = count},
+                          write_probabilities, &to);
     tta->images += count;
     enum weft_status status =
         weft_predictor_run(tta->predictor, pixels, count, probabilities);
@@ -280,10 +307,11 @@ static enum app_exit score_rows(void *priv, const double *logits, int first, int
 }
 
 /* The images with their changed copies. */
-static enum app_exit evaluate_changed(struct tta *tta,
+static enum app_exit evaluate_changed(struct tta *tta, const weft_dataset *dataset,
                                       const struct weft_dataset_info *data,
                                       int32_t *predicted, struct weft_eval *out)
 {
+    const struct source from = {.data = dataset, .count = data->count};
     struct score score = {
         .app = tta->app, .data = data, .eval = out, .predicted = predicted};
     if (data->height != tta->net.height || data->width != tta->net.width ||
@@ -292,12 +320,9 @@ static enum app_exit evaluate_changed(struct tta *tta,
                          "%s: images of %dx%dx%d do not fit a network for %dx%dx%d",
                          data->source, data->height, data->width, data->channels,
                          tta->net.height, tta->net.width, tta->net.channels);
-    enum app_exit code = app_require_pixels(tta->app, data);
-    if (code)
-        return code;
     double start = term_seconds();
     *out = (struct weft_eval){.count = data->count, .classes = tta->net.classes};
-    code = run_chunks(tta, data->pixels, data->count, score_rows, &score);
+    enum app_exit code = run_chunks(tta, &from, score_rows, &score);
     out->seconds = term_seconds() - start;
     out->accuracy = (double)out->correct / data->count;
     out->standard_error = sqrt(out->accuracy * (1 - out->accuracy) / data->count);
@@ -311,7 +336,7 @@ enum app_exit tta_evaluate(struct tta *tta, const weft_dataset *data, int32_t *p
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
     if (tta->kind)
-        return evaluate_changed(tta, &info, predicted, out);
+        return evaluate_changed(tta, data, &info, predicted, out);
     tta->images += info.count;
     enum weft_status status =
         weft_predictor_evaluate(tta->predictor, data, predicted, out);

@@ -270,26 +270,11 @@ static enum app_exit check_options(struct train_session *session,
     return !code && o->rates && !o->resume ? train_read_rates(session, o->rates) : code;
 }
 
-/* Test-time augmentation changes pixels: they have to be in memory. */
-static enum app_exit check_tta_data(const struct train_session *session)
-{
-    const weft_dataset *const parts[] = {session->val, session->test};
-    enum app_exit code = APP_OK;
-    for (int i = 0; i < 2 && session->app->options->tta && !code; i++) {
-        struct weft_dataset_info info;
-        if (parts[i]) {
-            weft_dataset_info(parts[i], &info);
-            code = app_require_pixels(session->app, &info);
-        }
-    }
-    return code;
-}
-
-/* Folds and test-time augmentation take all images at once. */
+/* Folds take all images at once. */
 static void set_reading(struct train_session *session, const struct train_options *o)
 {
     struct weft_dataset_open_params *p = &session->images.params;
-    p->decode_as_needed = !session->job && !o->app.tta;
+    p->decode_as_needed = !session->job;
     if (o->stream)
         p->max_memory = 1; /* byte */
 }
@@ -325,8 +310,6 @@ static enum app_exit train(struct train_session *session, const struct train_opt
         return code;
     if (session->patience && !session->val)
         return app_error(app, APP_USAGE, NO_PATIENCE);
-    if ((code = check_tta_data(session)))
-        return code;
     choose_preprocess(session, o);
     train_print_data(session);
     if ((code = train_open_class_weights(session)) || (code = open_net(session, o)))
