@@ -82,7 +82,8 @@ struct weft_train_params {
     bool keep_features;
     /* A folder of this user only, created if it is missing, where they are kept in files
      * for other trainers on the same device with the same frozen weights and images;
-     * they may be deleted. NULL: in memory only. */
+     * they may be deleted, and of more than 4 GiB those that were not used for the
+     * longest time are. NULL: in memory only. */
     const char *features_dir;
     /* Gradient accumulation, for batches whose activations are too large for the device:
      * the batch of a step is processed in this many equal parts in turn, whose gradients
@@ -274,6 +275,9 @@ struct weft_teach_params {
     /* The model was taught: its examples stay. Classes are matched by their names. */
     bool add;
     int batch; /* of the backbone; 0: 16 */
+    /* As features_dir of weft_train_params: features are those of a training with the
+     * same frozen backbone and images. NULL: none are kept. */
+    const char *features_dir;
 };
 #define weft_teach_params(...) WEFT_PARAMS(weft_teach_params, __VA_ARGS__)
 

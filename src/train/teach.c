@@ -4,6 +4,7 @@
 #include "device/process.h"
 #include "inference/inference.h"
 #include "model/examples.h"
+#include "train/feature_files.h"
 #include "train/head_fit.h"
 #include "util/clock.h"
 
@@ -38,16 +39,44 @@ static int class_of(struct lesson *lesson, const char *name)
     return k;
 }
 
-/* The features of the images of `data` behind those of the model. */
+/* The features of the images of `data`. */
+static enum weft_status compute(struct lesson *lesson, weft_device *device,
+                                const weft_dataset *data,
+                                const struct weft_teach_params *p, float *values)
+{
+    const struct weft_model *from = lesson->backbone;
+    const struct weft_normalization normalization =
+        weft_normalize(from->mean, from->stddev);
+    struct weft_mem *weights = NULL;
+    struct weft_inference *body = NULL;
+    enum weft_status status = weft_inference_create_with_weights(
+        device, from->net, from->weights, &normalization,
+        p->batch ? p->batch : WEFT_FEATURES_BATCH, WEFT_FLOAT32, &weights, &body);
+    const struct weft_feature_maker maker = {
+        .body = body,
+        .net = from->net,
+        .nodes = from->net->graph.count,
+        .weights = weft_features_hash(&from->net->graph, from->weights),
+        .normalization = &normalization,
+        .count = (size_t)lesson->examples->features,
+        .dir = p->features_dir};
+    if (!status)
+        status = weft_features_make(&maker, data, values);
+    weft_inference_destroy(&body);
+    if (weights)
+        device->backend->free(device, weights);
+    return status;
+}
+
+/* They stand behind those of the model. */
 static enum weft_status gather(struct lesson *lesson, weft_device *device,
-                               const struct weft_model *model,
+                               const struct weft_model *model, const weft_dataset *images,
                                const struct weft_dataset_info *data,
                                const struct weft_teach_params *p)
 {
     weft_context *ctx = lesson->ctx;
     struct weft_model_examples *old = NULL;
     struct weft_net_info net;
-    weft_predictor *predictor = NULL;
     weft_net_info(lesson->backbone->net, &net);
     if (p->add)
         WEFT_TRY(weft_model_examples_of(model, &old));
@@ -60,10 +89,6 @@ static enum weft_status gather(struct lesson *lesson, weft_device *device,
                         old->features, net.classes)
             : weft_model_examples_create(ctx, before + data->count, net.classes,
                                          &lesson->examples);
-    if (!status)
-        status = weft_predictor_create(
-            device, lesson->backbone,
-            weft_predictor_params(.batch = p->batch ? p->batch : 16), &predictor);
     if (!status) {
         struct weft_model_examples *all = lesson->examples;
         if (old) {
@@ -74,10 +99,9 @@ static enum weft_status gather(struct lesson *lesson, weft_device *device,
         for (int i = 0; i < data->count; i++)
             all->labels[before + i] =
                 (float)class_of(lesson, data->class_names[data->labels[i]]);
-        status = weft_predictor_run(predictor, data->pixels, data->count,
-                                    all->values + (size_t)before * (size_t)all->features);
+        status = compute(lesson, device, images, p,
+                         all->values + (size_t)before * (size_t)all->features);
     }
-    weft_predictor_destroy(&predictor);
     weft_model_examples_destroy(&old);
     return status;
 }
@@ -255,6 +279,7 @@ static enum weft_status make_model(struct lesson *lesson, const struct head_exam
 
 static enum weft_status run_lesson(struct lesson *lesson, weft_device *device,
                                    const struct weft_model *model,
+                                   const weft_dataset *images,
                                    const struct weft_dataset_info *data,
                                    const struct weft_teach_params *p, weft_model **out)
 {
@@ -269,7 +294,7 @@ static enum weft_status run_lesson(struct lesson *lesson, weft_device *device,
     for (int k = 0; k < data->classes; k++)
         class_of(lesson, data->class_names[k]);
     WEFT_TRY(weft_model_backbone(model, &lesson->backbone));
-    WEFT_TRY(gather(lesson, device, model, data, p));
+    WEFT_TRY(gather(lesson, device, model, images, data, p));
     WEFT_TRY(normalize(lesson));
     double fitted_from = weft_clock_seconds();
     const struct head_examples e = {
@@ -319,7 +344,7 @@ enum weft_status(weft_teach)(weft_device *device, const weft_model *model,
                          info.height, info.width, info.channels, input.h, input.w,
                          input.c);
     struct lesson lesson = {.ctx = ctx};
-    enum weft_status status = run_lesson(&lesson, device, model, &info, &p, out);
+    enum weft_status status = run_lesson(&lesson, device, model, data, &info, &p, out);
     if (!status)
         WEFT_WRITE_INFO(report, size, &lesson.report);
     weft_model_destroy(&lesson.backbone);

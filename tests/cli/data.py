@@ -255,6 +255,13 @@ def as_needed():
           "1 of 600 files left out" in out, f"begins again: {out}")
     out = train(*words, "--out", "s", data="pngs", says="599 for training")
     check("Decoded" not in out and same("r", "s"), f"left out: {out}")
+    # The plan for a time limit is made again, of what is left.
+    words = ("--val-split", 0, "--cache", "png2")
+    out = train("--time-limit", "1s", *words, "--out", "t", data="pngs", says="the run begins again")
+    check("599 for training" in out, f"begins again with a time limit: {out}")
+    if "Time limit reached" not in out: # on a loaded machine
+        train("-e", out.rsplit("Plan", 1)[1].split()[0], *words, "--out", "u", data="pngs")
+        check(same("t", "u"), "the planned run is that of its epochs")
 
 
 def idx(folder, count, rng):

@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 from checks import check, finish
 
@@ -85,6 +86,39 @@ def main():
         weft("teach", "-d", "cpu", "run", "more", code=4, says="two at least")
         weft("teach", "-d", "cpu", "run", "absent", code=4, says="absent")
         weft("teach", "-d", "cpu", "run", code=2)
+
+        # Features are those of a training with the same frozen backbone.
+        def features():
+            return sorted((root / "cache/weft/images").glob("*.features"))
+        kept = features()
+        check(len(kept) == 2, f"{kept}: of both folders, from four commands")
+        backbone = ("train", "-d", "cpu", "--from", "run", "--freeze", "backbone", "--data", "some",
+                    "-e", 1, "--test", "none")
+        weft(*backbone, "--out", "taught", "--val-split", 0, says="run once for each image: ")
+        check(features() == kept, "a training reads the features of teach")
+        # Several runs have one computation, and the bits of single ones.
+        weft(*backbone, "--out", "seeds", "--val-split", 0, "--seed", 1, "--seeds", 2)
+        check(features() == kept and (root / "seeds/seed-1/last.safetensors").read_bytes()
+              == (root / "taught/last.safetensors").read_bytes(), "runs of several seeds")
+        weft(*backbone, "--out", "folds", "--folds", 2)
+        weft(*backbone, "--out", "again", "--folds", 2, "--cache", "none", says="run once for each image")
+        for file in ("fold-1/last.safetensors", "fold-2/last.safetensors", "out-of-fold.csv"):
+            check((root / "folds" / file).read_bytes() == (root / "again" / file).read_bytes(),
+                  f"{file}: kept features have the bits of computed ones")
+        # A folder has at most 4 GiB: what was not used for long is removed, nothing else.
+        files = len(features())
+        old, new, other = (kept[0].with_name(name) for name in (
+            "0" * 32 + ".features", "1" * 32 + ".features", "photo.features"))
+        for path, age in ((old, 5000), (new, 10), (other, 9000)):
+            path.touch()
+            os.truncate(path, 3 << 30)
+            os.utime(path, (time.time() - age,) * 2)
+        weft("train", "-d", "cpu", "--from", "run", "--freeze", "conv1", "--data", "some", "-e", 1,
+             "--out", "room", "--val-split", 0, "--test", "none")
+        check(not old.exists() and new.exists() and other.exists() and len(features()) == files + 3,
+              f"{features()}: what is left of too many files")
+        for path in features():
+            path.unlink()
 
         # The images have another mean than those of `run`, whose normalization is kept.
         weft("train", "-d", "cpu", "--from", "run", "--freeze", "conv1", "--data", "some/test", "-e", 2,

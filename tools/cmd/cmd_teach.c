@@ -177,11 +177,11 @@ static enum app_exit teach(struct lesson *lesson, const char *model, const char 
     if (code)
         return code;
     term_wait_begin("Teaching");
-    enum weft_status status =
-        weft_teach(app->device, lesson->from, lesson->data,
-                   weft_teach_params(.method = (enum weft_teach_method)o->method,
-                                     .add = o->add, .batch = BATCH),
-                   &lesson->taught, &lesson->report);
+    enum weft_status status = weft_teach(
+        app->device, lesson->from, lesson->data,
+        weft_teach_params(.method = (enum weft_teach_method)o->method, .add = o->add,
+                          .features_dir = lesson->images.params.cache_dir),
+        &lesson->taught, &lesson->report);
     term_wait_end();
     if (status)
         return app_report_error(app, status == WEFT_ERR_ARG ? APP_INPUT : APP_WORK,

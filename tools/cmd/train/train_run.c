@@ -339,7 +339,7 @@ static bool may_begin_again(const struct train_session *session,
 }
 
 static enum app_exit run_once(struct app *app, const struct train_options *o,
-                              struct train_job *job, bool *again)
+                              struct train_job *job, double start, bool *again)
 {
     struct train_session session = {
         .app = app,
@@ -350,7 +350,7 @@ static enum app_exit run_once(struct app *app, const struct train_options *o,
         .keep_going = o->keep_going,
         .stream = o->stream,
         .logs = {o->logs[0], o->logs[1]},
-        .start = term_seconds(),
+        .start = start,
     };
     enum app_exit code = train(&session, o);
     *again = *again && code && may_begin_again(&session, o);
@@ -377,9 +377,10 @@ enum app_exit train_run(struct app *app, const struct train_options *o,
                         struct train_job *job)
 {
     bool again = true, never = false;
-    enum app_exit code = run_once(app, o, job, &again);
+    double start = term_seconds(); /* of the time limit, also if it begins again */
+    enum app_exit code = run_once(app, o, job, start, &again);
     if (!again)
         return code;
     term_print("Note: the run begins again, without what is damaged");
-    return run_once(app, o, job, &never);
+    return run_once(app, o, job, start, &never);
 }
