@@ -245,16 +245,17 @@ static enum weft_status take_facts(weft_context *ctx, const struct scan *scan,
     return WEFT_OK;
 }
 
-/* Decodes what is missing in the file, all of it or the first of it, and takes the pixels
- * into memory if they are to be there. */
+/* Decodes what is missing in the file (nothing where the files were not scanned), all of
+ * it or the first of it, and takes the pixels into memory if they are to be there. */
 static enum weft_status decode_to_file(struct weft_reading *reading,
                                        const struct scan *scan, struct decoded *d)
 {
     const struct weft_image_selection all = {.count = d->list->count};
     enum weft_status status =
         d->pixels ? weft_image_feed_decode(reading->ctx, d->feed, &all, d->pixels)
-        : reading->decode_as_needed ? decode_first(reading->ctx, scan, d)
-                                    : weft_image_feed_finish(reading->ctx, d->feed);
+        : reading->decode_as_needed && scan->files
+            ? decode_first(reading->ctx, scan, d)
+            : weft_image_feed_finish(reading->ctx, d->feed);
     reading->decoded = weft_image_feed_decoded(d->feed, &reading->decode_seconds);
     if (!status)
         status = take_facts(reading->ctx, scan, d);

@@ -2,10 +2,13 @@
 """Training that is interrupted, or loses its power.
 
     interruptions.py BUILD [--count N] [--seconds N] [--seed N] [--device DEV]
-                     kills|power|control
+                     kills|recipes|power|control...
 
   kills    runs that end by SIGKILL, SIGTERM or SIGINT at any time; what they left must be
            whole, and end with the bits of an uninterrupted run when it is resumed
+  recipes  runs on image files with every augmentation, a mixture, parts of batches and an average
+           of weights, repeated, streamed, and killed N times and resumed, every second time
+           in the other way: the same bits
   power    the changes of files of a run are recorded, and every state is made that a disk
            may have after power is lost: after each change, with what was not synced
            missing, cut or zero, and with names that were not synced old or new; the last
@@ -13,6 +16,7 @@
   control  the same without fsync, another seed, a cut model: must be found
 """
 import argparse
+import glob
 import hashlib
 import json
 import os
@@ -81,7 +85,7 @@ class Training:
 
 
 def finish(process):
-    messages = process.communicate(timeout=120)[1]
+    messages = process.communicate(timeout=600)[1]
     return process.returncode, messages
 
 
@@ -127,6 +131,86 @@ def run_kills(training, args):
     print(f"{killed} runs killed, {resumed} resumed to the end, {len(wrong)} wrong")
     print(f"figures: kills={killed} resumed={resumed} wrong={len(wrong)}")
     return 1 if wrong or not resumed else 0
+
+
+# Two nets, because shifts and crops exclude each other; every word of the language is in one of them.
+RECIPES = (
+    "augment alternating-flip shift=2 border=zeros cutout=3 rotate=15 scale=0.2 shear=0.1 translate=0.1 "
+    "brightness=0.2 contrast=0.2 saturation=0.2 mixup=0.4 unmixed=0.3\naverage ema 0.9",
+    "augment flip crop=0.3 erase=0.5 trivial-augment cutmix=1\naverage lookahead 0.9")
+LAYERS = "input 12 12 3\nconv 4 3x3 bias=no\nbatch-norm relu\nflatten\ndropout 0.1\ndense 3\nsoftmax\n" \
+    "optimizer adam 0.01\nbatch 16\n"
+
+
+class Recipe(Training):
+    """A run on image files, with everything that draws numbers or keeps a state."""
+
+    def __init__(self, args, folder):
+        super().__init__(args, folder)
+        self.net = os.path.join(self.folder, "recipe.net")
+        for number, path in enumerate(sorted(glob.glob(self.data + "/frames/*.pgm") + glob.glob(self.data + "/doubled/*.pgm"))):
+            place = os.path.join(self.folder, "photos", "train", f"class-{number % 3}")
+            os.makedirs(place, exist_ok=True)
+            shutil.copy(path, os.path.join(place, f"{number}.pgm"))
+
+    def use(self, recipe):
+        with open(self.net, "w", encoding="utf-8") as file:
+            file.write(LAYERS + recipe + "\n")
+
+    def first(self, epochs, *options, **more):
+        shutil.rmtree(self.work, ignore_errors=True)
+        return self.start("--data", os.path.join(self.folder, "photos"), "--net", self.net, "--val-split",
+                          "20", "--accumulate", "2", "--epochs", str(epochs),
+                          "--out", "run", *options, **more)
+
+    def epochs_done(self):
+        path = os.path.join(self.work, "run", "log.jsonl")
+        return read(path).count(b'"epoch"') if os.path.exists(path) else 0
+
+
+def kill_often(training, epochs, count):
+    """Kills a run after an epoch or before, again and again, and lets it end."""
+    shutil.rmtree(training.folder + "/cache", ignore_errors=True)  # its decoding is interrupted too
+    process, wrong = training.first(epochs, "--stream"), []
+    for number in range(count):
+        done, end = training.epochs_done(), time.monotonic() + 20
+        while process.poll() is None and training.epochs_done() == done and time.monotonic() < end:
+            time.sleep(0.005)
+        time.sleep(random.uniform(0, 0.02))
+        if process.poll() is not None:
+            wrong.append(f"ended before kill {number}: {finish(process)}")
+            break
+        process.kill()
+        finish(process)
+        wrong += whole(training)
+        words = ("--stream",) if number % 2 else ()
+        process = training.start("--resume", "--epochs", str(epochs), "--out", "run", *words)
+    code, messages = finish(process)
+    return wrong + ([f"the last one failed: {messages[-300:]}"] if code else [])
+
+
+def run_recipes(training, args):
+    epochs, wrong = args.count + 3, []
+    for number, recipe in enumerate(RECIPES):
+        training.use(recipe)
+        models = []
+        for words in ((), (), ("--stream",), ("--seed", "2")):
+            code, messages = finish(training.first(epochs, *words))
+            if code:
+                sys.exit(f"interruptions.py: {words} {code}: {recipe}: {messages[-1400:]}")
+            models.append((training.model(), training.model(BEST)))
+        faults = [name for name, model in (("repeated", models[1]), ("streamed", models[2]))
+                  if model != models[0]]
+        faults += ["another seed: the same bits"] * (models[3] == models[0])
+        faults += kill_often(training, epochs, args.count)
+        if (training.model(), training.model(BEST)) != models[0]:
+            faults.append(f"killed {args.count} times")
+        wrong += [f"recipe {number}: {fault}" for fault in faults]
+    for text in wrong:
+        print("WRONG " + text)
+    print(f"{len(RECIPES)} recipes, repeated, streamed, killed {args.count} times: {len(wrong)} wrong")
+    print(f"figures: recipes={len(RECIPES)} kills={len(RECIPES) * args.count} wrong={len(wrong)}")
+    return 1 if wrong else 0
 
 
 def records(path):
@@ -264,17 +348,22 @@ def run_control(training, _):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawTextHelpFormatter)
-    runs = {"kills": run_kills, "power": run_power, "control": run_control}
+    runs = {"kills": (run_kills, Training), "recipes": (run_recipes, Recipe),
+            "power": (run_power, Training), "control": (run_control, Training)}
     parser.add_argument("build")
-    parser.add_argument("kind", choices=runs)
+    parser.add_argument("kinds", nargs="+", choices=runs)
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
-    random.seed(args.seed)
-    with tempfile.TemporaryDirectory() as folder:
-        return runs[args.kind](Training(args, folder), args)
+    failed = 0
+    for kind in args.kinds:
+        random.seed(args.seed)
+        run, work = runs[kind]
+        with tempfile.TemporaryDirectory() as folder:
+            failed |= run(work(args, folder), args)
+    return failed
 
 
 if __name__ == "__main__":

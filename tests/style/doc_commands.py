@@ -73,6 +73,7 @@ SKIPPED = [
      "needs PyTorch and others"),
     (r"^tools/dev/check-throughput.py", None, "minutes on a quiet machine"),
     (r"^python3 (tests/ops/mutation_test.py).*", r"test -f ROOT/\1", "a test of its own, and minutes"),
+    (r"^python3 (tests/fault_injection/interruptions.py).*", r"test -f ROOT/\1", "a test of its own"),
     (r"^meson setup", None, "this test runs in a build"),
     (r"^meson test -C BUILD$", "meson test -C BUILD --list", "runs this test"),
     (r"^(meson test -C BUILD --suite.*)", r"\1 --list", "a test of its own"),
