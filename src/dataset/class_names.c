@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "dataset/class_names.h"
 
+#include "os/suggest.h"
 #include "util/hash.h"
 #include "util/text.h"
 
@@ -100,14 +101,15 @@ static enum weft_status fail_unknown(weft_context *ctx, const char *source,
                                      int count)
 {
     enum { SHOWN = 10 };
-    char list[SHOWN * 50] = "";
+    char list[SHOWN * 50] = "", close[WEFT_SUGGESTION];
     for (int i = 0; i < count && i < SHOWN; i++)
         snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%.40s",
                  i ? ", " : "", names[i]);
     return weft_fail(ctx, WEFT_ERR_FORMAT,
                      "%s: has class \"%s\", which the training data has not: its %d "
-                     "classes are %s%s; correct the name, or train with images of it",
-                     source, name, count, list, count > SHOWN ? ", ..." : "");
+                     "classes are %s%s; correct the name, or train with images of it%s",
+                     source, name, count, list, count > SHOWN ? ", ..." : "",
+                     weft_suggestion(name, names, count, close));
 }
 
 static bool are_numbers(const struct weft_names *names)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Device selectors: index, P:D, kind, part of a name (weft_device_find). */
+#define _POSIX_C_SOURCE 200809L
 #include "device/devices.h"
+
+#include "os/suggest.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -52,6 +55,30 @@ static void list_devices(const struct weft_devices *d, char *text, size_t size)
                          d->found[i].info.name);
         used += n > 0 ? (size_t)n : 0;
     }
+}
+
+/* "; did you mean WORD?" of the kinds, and of the words of names and platforms; or "". */
+static const char *suggest(const struct weft_devices *d, const char *selector,
+                           char close[WEFT_SUGGESTION])
+{
+    enum { MOST = 64 };
+    static const char separators[] = " -,()";
+    char text[2048];
+    const char *words[MOST];
+    char *rest = NULL;
+    int count = 0;
+    size_t used = 0;
+    text[0] = 0;
+    for (size_t k = 0; k < WEFT_ARRAY_SIZE(kinds); k++)
+        words[count++] = kinds[k].word;
+    for (int i = 0; i < d->count && used < sizeof(text); i++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used, " %s %s",
+                                 d->found[i].info.platform, d->found[i].info.name);
+    for (char *word = strtok_r(text, separators, &rest); word && count < MOST;
+         word = strtok_r(NULL, separators, &rest))
+        if (strlen(word) > 2)
+            words[count++] = word;
+    return weft_suggestion(selector, words, count, close);
 }
 
 /* Index of the only device whose name, platform or id contains `part`; -1: none, -2:
@@ -122,7 +149,7 @@ enum weft_status weft_device_find(weft_context *ctx, const char *selector, int *
     } else {
         int match = is_position(selector) ? find_by_position(d, selector)
                                           : find_by_name(d, selector);
-        char list[1024];
+        char list[1024], close[WEFT_SUGGESTION];
         list_devices(d, list, sizeof(list));
         if (is_uncertain(d, selector))
             return weft_fail(
@@ -136,7 +163,8 @@ enum weft_status weft_device_find(weft_context *ctx, const char *selector, int *
                              selector, list);
         if (match < 0)
             return weft_fail(ctx, WEFT_ERR_NO_DEVICE,
-                             "device \"%s\": none matches; there are %s", selector, list);
+                             "device \"%s\": none matches; there are %s%s", selector,
+                             list, suggest(d, selector, close));
         *index = match;
         snprintf(d->reason, sizeof(d->reason), "chosen by \"%.100s\"", selector);
     }

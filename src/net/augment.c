@@ -2,6 +2,7 @@
 /* Augmentation of training images: text, and the numbers that the kernels use. */
 #include "net/augment.h"
 
+#include "os/suggest.h"
 #include "util/text.h"
 
 #include <math.h>
@@ -63,11 +64,18 @@ static enum weft_status parse_word(struct weft_line_parser *parser, const char *
         parser->next++;
         return WEFT_OK;
     }
+    const char *names[WEFT_ARRAY_SIZE(words) + WEFT_ARRAY_SIZE(fields)];
+    char close[WEFT_SUGGESTION];
+    int count = 0;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(words); i++)
+        names[count++] = words[i].name;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(fields); i++)
+        names[count++] = fields[i].name;
     return weft_line_parser_fail(
         parser,
         "augment has no \"%s\": its words are flip, "
-        "alternating-flip and trivial-augment, the rest are options, as in shift=2",
-        word);
+        "alternating-flip and trivial-augment, the rest are options, as in shift=2%s",
+        word, weft_suggestion(word, names, count, close));
 }
 
 static enum weft_status parse_field(struct weft_line_parser *parser, size_t i,

@@ -18,13 +18,10 @@ static const struct {
 enum weft_status weft_averaging_parse(struct weft_line_parser *parser,
                                       struct weft_averaging *out)
 {
-    const char *word = weft_line_parser_peek(parser);
-    size_t k = 0;
-    while (word && k < WEFT_ARRAY_SIZE(kinds) && strcmp(word, kinds[k].name))
-        k++;
-    if (!word || k == WEFT_ARRAY_SIZE(kinds))
-        return weft_line_parser_fail(parser, "average must be none, ema or lookahead");
-    parser->next++;
+    const char *word = NULL;
+    int k = 0;
+    WEFT_TRY(weft_line_parser_row(parser, "average", kinds, sizeof(*kinds),
+                                  WEFT_ARRAY_SIZE(kinds), &k));
     *out = (struct weft_averaging){.kind = (enum weft_averaging_kind)k,
                                    .every = kinds[k].every};
     if (out->kind == WEFT_AVERAGING_NONE)

@@ -2,6 +2,7 @@
 /* The network builder: checks each layer and infers its shape when it is added. */
 #include "net/builder.h"
 
+#include "os/suggest.h"
 #include "util/text.h"
 
 #include <stdio.h>
@@ -9,7 +10,6 @@
 #include <string.h>
 
 enum { MAX_EXTENT = 65535 }; /* of the input */
-
 static const char batch_name[] = "input";
 
 const struct weft_optimizer_field weft_optimizer_fields[] = {
@@ -334,10 +334,11 @@ static enum weft_status set_op(struct weft_net_builder *b, struct weft_layer *la
                          "%s takes no activation: add \"%s\" as a layer of its own", word,
                          p->activation);
     if (p->activation && (act = weft_act_find(p->activation)) == WEFT_ACT_COUNT) {
-        char list[256];
+        char list[256], close[WEFT_SUGGESTION];
         weft_act_list(list, sizeof(list));
-        return weft_fail(b->ctx, WEFT_ERR_ARG, "\"%s\" is no activation; there are %s",
-                         p->activation, list);
+        weft_suggestion(p->activation, weft_act_names, WEFT_ACT_COUNT, close);
+        return weft_fail(b->ctx, WEFT_ERR_ARG, "\"%s\" is no activation; there are %s%s",
+                         p->activation, list, close);
     }
     p->activation = act ? weft_act_names[act] : NULL;
     WEFT_TRY(weft_op_check_activation(b->ctx, word, act, p, &layer->activation));

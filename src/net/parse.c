@@ -75,13 +75,10 @@ static enum weft_status parse_optimizer(struct net_reader *r)
                  {"adamw", WEFT_OPTIMIZER_ADAMW}};
     struct weft_line_parser *w = &r->parser;
     struct weft_optimizer *o = &r->builder->net->optimizer;
-    const char *word = weft_line_parser_peek(w);
-    size_t k = 0;
-    while (word && k < WEFT_ARRAY_SIZE(kinds) && strcmp(word, kinds[k].name))
-        k++;
-    if (!word || k == WEFT_ARRAY_SIZE(kinds))
-        return weft_line_parser_fail(w, "optimizer must be sgd, adam or adamw");
-    w->next++;
+    const char *word = NULL;
+    int k = 0;
+    WEFT_TRY(weft_line_parser_row(w, "optimizer", kinds, sizeof(*kinds),
+                                  WEFT_ARRAY_SIZE(kinds), &k));
     *o = weft_optimizer_initial;
     o->kind = kinds[k].kind;
     WEFT_TRY(weft_line_parser_take(w, "the learning rate", &word));
@@ -123,12 +120,19 @@ static enum weft_status parse_batch(struct net_reader *r)
 static enum weft_status find_layer(struct net_reader *r, const char *name, int *layer)
 {
     *layer = weft_net_builder_find(r->builder, name);
+    const struct weft_net *net = r->builder->net;
+    const char *names[WEFT_MAX_NODES];
+    char close[WEFT_SUGGESTION];
+    int count = 0;
     if (*layer != WEFT_NO_NODE)
         return WEFT_OK;
+    for (int i = 0; i < net->layer_count && count < WEFT_MAX_NODES; i++)
+        if (net->layers[i].name[0])
+            names[count++] = net->layers[i].name;
     return weft_line_parser_fail(&r->parser,
                                  "no line above is called \"%s\": put as=%s at the end "
-                                 "of the line that is meant",
-                                 name, name);
+                                 "of the line that is meant%s",
+                                 name, name, weft_suggestion(name, names, count, close));
 }
 
 /* Errors of the builder are errors of the text. */
@@ -193,10 +197,17 @@ static enum weft_status unknown_word(struct net_reader *r, const char *word)
         close ? "did you mean " : "", close ? close : "", close ? "? A" : "a", list);
 }
 
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 /* valid, same, one or two numbers, or top,left,bottom,right. */
 static enum weft_status parse_pad(struct weft_line_parser *w, const char *text,
                                   struct weft_layer_params *p)
 {
+    static const char *const words[] = {"valid", "same"};
+    char close[WEFT_SUGGESTION];
     int end = 0, *pad = p->pad;
     if (!strcmp(text, "valid"))
         return WEFT_OK;
@@ -215,6 +226,10 @@ static enum weft_status parse_pad(struct weft_line_parser *w, const char *text,
                 text);
         return WEFT_OK; /* the builder checks the range */
     }
+    if (is_letter(text[0]))
+        return weft_line_parser_fail(
+            w, "pad=%s is not known; choose from valid, same, ROWSxCOLUMNS%s", text,
+            weft_suggestion(text, words, WEFT_ARRAY_SIZE(words), close));
     WEFT_TRY(weft_line_parser_pair(w, "pad", text, 0, 255, pad));
     pad[2] = pad[0];
     pad[3] = pad[1];
@@ -266,11 +281,6 @@ static const struct weft_layer_field *next_word(const struct weft_layer_field *f
     while (field && field->name && !field->is_word)
         field++;
     return field && field->name ? field : NULL;
-}
-
-static bool is_letter(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 /* Plain words after the first, in any order: an activation, names of inputs, and numbers

@@ -50,15 +50,9 @@ static const struct {
 enum weft_status weft_schedule_parse(struct weft_line_parser *parser,
                                      struct weft_schedule *out)
 {
-    const char *word = weft_line_parser_peek(parser);
-    size_t k = 0;
-    while (word && k < WEFT_ARRAY_SIZE(kinds) && strcmp(word, kinds[k].name))
-        k++;
-    if (!word || k == WEFT_ARRAY_SIZE(kinds))
-        return weft_line_parser_fail(
-            parser,
-            "schedule must be constant, step, linear, cosine, one-cycle or exponential");
-    parser->next++;
+    int k = 0;
+    WEFT_TRY(weft_line_parser_row(parser, "schedule", kinds, sizeof(*kinds),
+                                  WEFT_ARRAY_SIZE(kinds), &k));
     *out = kinds[k].initial;
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(fields); i++)
         if (fields[i].kinds >> out->kind & 1)

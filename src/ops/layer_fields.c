@@ -2,6 +2,8 @@
 /* Ranges and defaults of the fields of weft_layer_params. */
 #include "ops/op.h"
 
+#include "os/suggest.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -69,18 +71,20 @@ static enum weft_status check_name(weft_context *ctx, const char *what,
 {
     const char **value = (const char **)((char *)p + field->offset);
     const char *given = *value ? *value : field->names[0];
-    char list[128] = "";
-    for (int i = 0; field->names[i]; i++) {
+    char list[128] = "", close[WEFT_SUGGESTION];
+    int count = 0;
+    for (; field->names[count]; count++) {
         size_t used = strlen(list);
-        snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
-                 field->names[i]);
-        if (strcmp(field->names[i], given))
+        snprintf(list + used, sizeof(list) - used, "%s%s", count ? ", " : "",
+                 field->names[count]);
+        if (strcmp(field->names[count], given))
             continue;
-        *value = field->names[i];
+        *value = field->names[count];
         return WEFT_OK;
     }
-    return weft_fail(ctx, WEFT_ERR_ARG, "%s: %s=%s is not known; choose from %s", what,
-                     field->name, given, list);
+    return weft_fail(ctx, WEFT_ERR_ARG, "%s: %s=%s is not known; choose from %s%s", what,
+                     field->name, given, list,
+                     weft_suggestion(given, field->names, count, close));
 }
 
 static enum weft_status check_field(weft_context *ctx, const char *what,

@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -50,4 +51,14 @@ const char *weft_suggest(const char *word, const char *const *names, int count)
         }
     }
     return found;
+}
+
+const char *weft_suggestion(const char *word, const char *const *names, int count,
+                            char out[WEFT_SUGGESTION])
+{
+    const char *close = weft_suggest(word, names, count);
+    out[0] = '\0';
+    if (close)
+        snprintf(out, WEFT_SUGGESTION, "; did you mean %.64s?", close);
+    return out;
 }

@@ -184,17 +184,46 @@ enum weft_status weft_line_parser_option_name(struct weft_line_parser *parser,
     const char *text = weft_line_parser_option(parser, name);
     if (!text)
         return WEFT_OK;
-    char list[128] = "";
-    for (int i = 0; names[i]; i++) {
-        if (!strcmp(names[i], text)) {
-            *out = i;
+    char list[128] = "", close[WEFT_SUGGESTION];
+    int count = 0;
+    for (; names[count]; count++) {
+        if (!strcmp(names[count], text)) {
+            *out = count;
             return WEFT_OK;
         }
         size_t used = strlen(list);
-        snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", names[i]);
+        snprintf(list + used, sizeof(list) - used, "%s%s", count ? ", " : "",
+                 names[count]);
     }
-    return weft_line_parser_fail(parser, "%s=%s is not known; choose from %s", name, text,
-                                 list);
+    return weft_line_parser_fail(parser, "%s=%s is not known; choose from %s%s", name,
+                                 text, list, weft_suggestion(text, names, count, close));
+}
+
+enum weft_status weft_line_parser_row(struct weft_line_parser *parser, const char *what,
+                                      const void *rows, size_t row_bytes, int count,
+                                      int *out)
+{
+    enum { MOST = 16 };
+    const char *word = weft_line_parser_peek(parser), *names[MOST];
+    char list[160] = "", close[WEFT_SUGGESTION];
+    for (int i = 0; i < count && i < MOST; i++) {
+        names[i] = *(const char *const *)((const char *)rows + (size_t)i * row_bytes);
+        if (word && !strcmp(word, names[i])) {
+            *out = i;
+            parser->next++;
+            return WEFT_OK;
+        }
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof(list) - used, "%s%s",
+                 !i              ? ""
+                 : i < count - 1 ? ", "
+                                 : " or ",
+                 names[i]);
+    }
+    if (!word)
+        return weft_line_parser_fail(parser, "%s must be %s", what, list);
+    return weft_line_parser_fail(parser, "%s must be %s, not \"%s\"%s", what, list, word,
+                                 weft_suggestion(word, names, count, close));
 }
 
 enum weft_status weft_line_parser_option_bool(struct weft_line_parser *parser,
@@ -215,12 +244,12 @@ enum weft_status weft_line_parser_check_all_used(struct weft_line_parser *parser
                                      parser->word[parser->next ? parser->next - 1 : 0]);
     for (int i = 0; i < parser->option_count; i++)
         if (!parser->option[i].used) {
-            const char *close =
-                weft_suggest(parser->option[i].name, parser->asked, parser->asked_count);
-            return weft_line_parser_fail(parser, "\"%s\" has no option \"%s\"%s%s%s",
+            char close[WEFT_SUGGESTION];
+            return weft_line_parser_fail(parser, "\"%s\" has no option \"%s\"%s",
                                          parser->word[0], parser->option[i].name,
-                                         close ? "; did you mean " : "",
-                                         close ? close : "", close ? "?" : "");
+                                         weft_suggestion(parser->option[i].name,
+                                                         parser->asked,
+                                                         parser->asked_count, close));
         }
     return WEFT_OK;
 }

@@ -67,6 +67,12 @@ enum weft_status weft_line_parser_option_name(struct weft_line_parser *parser,
                                               const char *name, const char *const *names,
                                               int *out);
 
+/* Takes the next plain word, the name of one of `count` rows of a table whose first
+ * member it is, as the row's index; `what` names it in the error message. */
+enum weft_status weft_line_parser_row(struct weft_line_parser *parser, const char *what,
+                                      const void *rows, size_t row_bytes, int count,
+                                      int *out);
+
 /* Fails if a word or an option was not taken; of the options that were looked for, the
  * message has the one that was probably meant. */
 enum weft_status weft_line_parser_check_all_used(struct weft_line_parser *parser);

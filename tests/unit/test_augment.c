@@ -156,9 +156,11 @@ static void check_messages(const weft_dataset *data)
     } wrong[] = {
         {"", "needs words or options"},
         {"flipp", "has no \"flipp\""},
+        {"cutuot 3", "; did you mean cutout?"},
         {"flip alternating-flip", "one too many"},
         {"shift=-1", "shift is -1"},
         {"border=mirror", "choose from reflect, zeros"},
+        {"shift=1 border=reflekt", "; did you mean reflect?"},
         {"erase=1.5", "erase is 1.5"},
         {"rotate=181", "rotate is 181"},
         {"scale=0.6", "scale is 0.6"},

@@ -217,6 +217,8 @@ static void test_selectors(weft_context *context)
     CHECK_INT(found(context, "99:0"), -1);
     CHECK_INT(found(context, "no such device"), -1);
     CHECK(strstr(weft_error(context), info.name));
+    CHECK_INT(found(context, "gpy"), -1);
+    CHECK(strstr(weft_error(context), "; did you mean gpu?"));
 }
 
 static void test_memory(weft_device *device, const struct weft_device_info *info)

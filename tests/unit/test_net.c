@@ -214,7 +214,7 @@ static void check_sentences(void)
         {"dropout 1\n", "is 1, must be 0 to 0.99"},
         {"dropout nan\n", "must be a number"},
         {"softmax\n", "softmax reads rows"},
-        {"optimizer ada 1\n", "must be sgd, adam or adamw"},
+        {"optimizer\n", "must be sgd, adam or adamw"},
         {"optimizer sgd\n", "the learning rate is missing"},
         {"batch 0\n", "is 0, must be 1"},
         {"stride=2\n", "begins with an option"},

@@ -342,6 +342,27 @@ static void check_width(void)
     }
 }
 
+static void check_suggestions(void)
+{
+    static const struct {
+        const char *line, *close;
+    } cases[] = {
+        {"conv 3 3 sigmiod", "sigmoid"},       {"conv 3 3 pad=smae", "same"},
+        {"conv 3 3 init=whitn", "whiten"},     {"conv 3 3 bias=n", "no"},
+        {"relu from=blok1", "block1"},         {"optimizer adma 1", "adam"},
+        {"average lokahead 0.5", "lookahead"}, {"schedule cosin", "cosine"},
+        {"augment cutuot 3", "cutout"},        {"maxpool 2", "max-pool"},
+        {"augment border=reflekt", "reflect"},
+    };
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(cases); i++) {
+        char text[96], says[64];
+        weft_net *net = NULL;
+        snprintf(text, sizeof(text), "input 8 8 1\ntanh as=block1\n%s\n", cases[i].line);
+        snprintf(says, sizeof(says), "; did you mean %s?", cases[i].close);
+        CHECK_FAILS(weft_net_create(ctx, text, NULL, &net), WEFT_ERR_FORMAT, says);
+    }
+}
+
 int main(void)
 {
     if (weft_context_create(&ctx, weft_context_params(.no_opencl = true)))
@@ -353,6 +374,7 @@ int main(void)
     check_builder();
     check_refusals();
     check_taken_names();
+    check_suggestions();
     weft_context_destroy(&ctx);
     return test_end();
 }

@@ -172,7 +172,9 @@ static void check_messages(const weft_dataset *data)
         const char *schedule, *message;
         int epochs;
     } wrong[] = {
-        {"cosin", "must be constant, step, linear, cosine, one-cycle or exponential", 1},
+        {"cosin",
+         "linear, cosine, one-cycle or exponential, not \"cosin\"; did you mean cosine?",
+         1},
         {"", "must be constant, step", 1},
         {"cosine every=0.1", "every", 1},
         {"cosine warmup=1.5", "warmup", 1},

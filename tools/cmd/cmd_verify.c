@@ -3,7 +3,6 @@
 #include "core/app.h"
 #include "results/provenance.h"
 #include "core/paths.h"
-#include "os/suggest.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -321,15 +320,14 @@ static enum app_exit require_op_exists(struct app *app, const char *op)
     for (; n < 64 && (names[n] = weft_verify_op_name(n)); n++)
         if (!strcmp(names[n], op))
             return APP_OK;
-    const char *close = weft_suggest(op, names, n);
+    char close[WEFT_SUGGESTION];
     char list[512] = "";
     for (int i = 0; i < n; i++) {
         size_t at = strlen(list);
         snprintf(list + at, sizeof(list) - at, "%s%s", i ? ", " : "", names[i]);
     }
-    return app_error(app, APP_USAGE, "there is no op '%s'%s%s%s (there are %s)", op,
-                     close ? "; did you mean " : "", close ? close : "", close ? "?" : "",
-                     list);
+    return app_error(app, APP_USAGE, "there is no op '%s'%s (there are %s)", op,
+                     weft_suggestion(op, names, n, close), list);
 }
 
 static enum app_exit verify(struct app *app, const struct verify_options *o)

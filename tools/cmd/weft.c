@@ -2,7 +2,6 @@
 /* The command `weft`: runs a subcommand. */
 #include "core/app.h"
 #include "core/plain_text.h"
-#include "os/suggest.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -56,11 +55,9 @@ static const struct app_command *find(const char *name)
         if (!strcmp(names[i], name))
             return commands[i];
     }
-    const char *close = weft_suggest(name, names, COMMAND_COUNT);
-    fprintf(stderr, "weft: there is no command '%s'", plain_text(name));
-    if (close)
-        fprintf(stderr, "; did you mean %s?", close);
-    fputs("\nweft help lists the commands\n", stderr);
+    char close[WEFT_SUGGESTION];
+    fprintf(stderr, "weft: there is no command '%s'%s\nweft help lists the commands\n",
+            plain_text(name), weft_suggestion(name, names, COMMAND_COUNT, close));
     return NULL;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of workloads. */
 #include "bench/bench.h"
-#include "os/suggest.h"
 
 #include <string.h>
 
@@ -47,10 +46,9 @@ enum app_exit bench_find_workload(const struct app *app, const char *word,
             return APP_OK;
         }
     }
-    const char *close = weft_suggest(word, names, WORKLOADS);
-    return app_error(app, APP_USAGE, "there is no workload '%s' (there are %s)%s%s%s",
-                     word, list, close ? "; did you mean " : "", close ? close : "",
-                     close ? "?" : "");
+    char close[WEFT_SUGGESTION];
+    return app_error(app, APP_USAGE, "there is no workload '%s' (there are %s)%s", word,
+                     list, weft_suggestion(word, names, WORKLOADS, close));
 }
 
 int bench_comparison_workloads(const char **out, int room)

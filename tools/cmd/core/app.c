@@ -5,7 +5,6 @@
 
 #include "core/crash_handler.h"
 #include "core/driver_smoke_test.h"
-#include "os/suggest.h"
 
 #include <errno.h>
 #include <stdarg.h>

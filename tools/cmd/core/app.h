@@ -8,6 +8,7 @@
 #include "core/paths.h"
 #include "core/table.h"
 #include "core/term.h"
+#include "os/suggest.h"
 
 #include <weft/weft.h>
 

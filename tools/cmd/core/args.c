@@ -159,16 +159,15 @@ static const char *parse_choice(const struct args_option *o, const char *text,
         }
         word += span + (word[span] == '|');
     }
-    const char *words[16], *close;
-    char copy[128], *rest = NULL;
+    const char *words[16];
+    char copy[128], *rest = NULL, close[WEFT_SUGGESTION];
     int count = 0;
     snprintf(copy, sizeof(copy), "%s", o->value);
     for (char *next = strtok_r(copy, "|", &rest); next && count < 16;
          next = strtok_r(NULL, "|", &rest))
         words[count++] = next;
-    close = weft_suggest(text, words, count);
-    snprintf(accepted, sizeof(accepted), "one of %s%s%s%s", o->value,
-             close ? "; did you mean " : "", close ? close : "", close ? "?" : "");
+    snprintf(accepted, sizeof(accepted), "one of %s%s", o->value,
+             weft_suggestion(text, words, count, close));
     return accepted;
 }
 

@@ -2,7 +2,6 @@
 /* Networks by name: built-in ones and files. */
 #include "core/app.h"
 #include "core/text_file.h"
-#include "os/suggest.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -20,12 +19,11 @@ static enum app_exit net_not_found(struct app *app, const char *spec, const char
         size_t at = strlen(list);
         snprintf(list + at, sizeof(list) - at, "%s%s", n ? ", " : "", names[n]);
     }
-    const char *close = weft_suggest(spec, names, n);
+    char close[WEFT_SUGGESTION];
     return app_error(app, APP_BAD_INPUT,
-                     "%s: %s, and no built-in network has this name%s%s%s "
+                     "%s: %s, and no built-in network has this name%s "
                      "(built-in networks: %s)",
-                     spec, why, close ? "; did you mean " : "", close ? close : "",
-                     close ? "?" : "", list);
+                     spec, why, weft_suggestion(spec, names, n, close), list);
 }
 
 static char *copy_text(const char *text)

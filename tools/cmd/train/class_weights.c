@@ -74,10 +74,13 @@ enum app_exit train_open_class_weights(struct train_session *session)
         return APP_OK;
     }
     char *text = paths_read_file(session->class_weights, MAX_BYTES, &size, &why);
+    static const char *const words[] = {"balanced", "none"};
+    char close[WEFT_SUGGESTION];
     if (!text)
         return app_error(session->app, APP_BAD_INPUT,
-                         "--class-weights %s: %s; it is balanced, none or a file",
-                         session->class_weights, why);
+                         "--class-weights %s: %s; it is balanced, none or a file%s",
+                         session->class_weights, why,
+                         weft_suggestion(session->class_weights, words, 2, close));
     enum app_exit code = parse(session, text, info.classes);
     free(text);
     return code;

@@ -93,10 +93,11 @@ static enum app_exit check_varied(const struct grid *g, const char *name)
             return APP_OK;
         snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "", varied[i]);
     }
+    char close[WEFT_SUGGESTION];
     return app_error(g->app, APP_USAGE,
                      "%s: is no option of weft train that runs of a sweep may differ in; "
-                     "these are %s",
-                     name, names);
+                     "these are %s%s",
+                     name, names, weft_suggestion(name, varied, VARIED, close));
 }
 
 /* A setting with one more option. */
