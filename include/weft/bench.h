@@ -158,12 +158,13 @@ struct weft_step_report {
     /* largest difference of an op's result from what follows from its inputs, divided by
      * the largest of the result; NaN: not compared */
     double relative_error;
-    char error[256]; /* description of a wrong result; "": none */
+    char error[256];       /* description of a wrong result; "": none */
+    double verify_seconds; /* that this took; NaN: not compared */
 };
 
-/* Times the parts of a step of `net`. With `verify` a step runs op by op before, on as
- * many images as take about a second: a sample of the results of each op must follow from
- * the inputs that the device itself had, within the bounds of rounding.
+/* Times the parts of a step of `net`. With `verify` the same kernels run before, call by
+ * call, on few images, as in their known-answer test: a sample of the results of each
+ * must follow from the inputs that the device itself had, within the bounds of rounding.
  * WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE, WEFT_ERR_BUILD. */
 WEFT_API enum weft_status weft_bench_step(weft_bench *bench, const weft_net *net,
                                           const weft_dataset *data,

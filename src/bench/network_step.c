@@ -6,6 +6,7 @@
 
 #include "shared/state.h"
 #include "train/trainer.h"
+#include "util/clock.h"
 #include "verify/known_answers.h"
 
 #include <math.h>
@@ -21,7 +22,9 @@ struct step_run {
     struct weft_mem *weights; /* for `infer` */
     const struct weft_net *net;
     const struct weft_plan *plan;
-    struct weft_command_list *lists[2]; /* one after the other */
+    struct weft_train_params train;
+    struct weft_normalization normalization; /* of `infer` */
+    struct weft_command_list *lists[2];      /* one after the other */
     int list_count;
 };
 
@@ -31,12 +34,12 @@ static enum weft_status start_inference(struct weft_bench *b, const struct weft_
 {
     size_t bytes = weft_graph_floats(&net->graph) * sizeof(float);
     float *weights = malloc(bytes);
-    struct weft_normalization normalization = weft_normalize(info->mean, info->stddev);
+    s->normalization = weft_normalize(info->mean, info->stddev);
     if (!weights)
         return weft_out_of_memory(s->device->context, "weights", bytes);
     weft_graph_initialize(&net->graph, b->params.seed, weights);
     enum weft_status status = weft_inference_create_with_weights(
-        s->device, net, weights, &normalization, batch, type, &s->weights, &s->infer);
+        s->device, net, weights, &s->normalization, batch, type, &s->weights, &s->infer);
     free(weights);
     WEFT_TRY(status);
     s->plan = s->infer->plan;
@@ -60,14 +63,12 @@ static enum weft_status start(struct weft_bench *b, struct weft_device *device,
     batch = batch < info.count ? batch : info.count;
     if (!p->training)
         return start_inference(b, net, &info, batch, tensor_type(p), s);
-    WEFT_TRY(weft_trainer_create(
-        device, net, data,
-        weft_train_params(.batch = batch, .epochs = 1, .no_fusion = p->no_fusion,
-                          .seed = b->params.seed,
-                          .precision = tensor_type(p) == WEFT_FLOAT16
-                                           ? WEFT_PRECISION_FLOAT16
-                                           : WEFT_PRECISION_FLOAT32),
-        &s->trainer));
+    s->train = *weft_train_params(.batch = batch, .epochs = 1, .no_fusion = p->no_fusion,
+                                  .seed = b->params.seed,
+                                  .precision = tensor_type(p) == WEFT_FLOAT16
+                                                   ? WEFT_PRECISION_FLOAT16
+                                                   : WEFT_PRECISION_FLOAT32);
+    WEFT_TRY(weft_trainer_create(device, net, data, &s->train, &s->trainer));
     s->plan = s->trainer->plan;
     s->lists[s->list_count++] = s->trainer->gradients;
     s->lists[s->list_count++] = s->trainer->update;
@@ -83,82 +84,31 @@ static void stop(struct step_run *s)
     *s = (struct step_run){0};
 }
 
-/* Multiply-adds for the samples of one result, and the seconds that the device may take
- * for the step that is verified. */
-static const double sample_work = 1e6, step_seconds = 1;
-/* Floating-point operations a second, where they have not been measured. */
-static const double assumed_rate = 2e10;
-enum { LEAST_IMAGES = 2 };
-
-/* As few images as suffice: the errors of a kernel do not depend on their number. A power
- * of two: the measured rate varies, and each number has kernels of its own to compile. */
-static int images_to_verify(const struct weft_bench *b, const struct step_run *s)
-{
-    double flops = 1;
-    for (int i = 0; i < s->plan->graph.count; i++) {
-        const struct weft_node *node = &s->plan->graph.nodes[i];
-        flops += (s->trainer ? 3 : 1) * node->op->flops(node);
-    }
-    double rate = b->multiply.rate > 0 ? b->multiply.rate / 4 : assumed_rate;
-    double images = step_seconds * rate / flops;
-    int most = s->plan->batch, n = most < LEAST_IMAGES ? most : LEAST_IMAGES;
-    if (images >= most)
-        return most;
-    while (2 * n <= images)
-        n *= 2;
-    return n;
-}
-
-/* Replays a step call by call, from the device's own activations. */
-static enum weft_status trace_step(const struct step_run *s,
-                                   const struct weft_dataset *data,
-                                   struct weft_step_report *out)
-{
-    struct weft_image_block block = {.pixels = NULL};
-    struct verify_trace trace;
-    enum weft_status status = WEFT_OK;
-    verify_trace_init(&trace, sample_work);
-    if (s->infer)
-        status = weft_dataset_block(s->device->context, data, 0, s->infer->batch, &block);
-    if (s->infer && !status)
-        status =
-            s->device->backend->write(s->device, s->infer->pixels, 0, block.pixels,
-                                      (size_t)s->infer->batch * s->infer->image_bytes);
-    weft_image_block_free(&block);
-    for (int i = 0; i < s->list_count && !status && !trace.fault[0]; i++) {
-        status = verify_trace_run(&trace, s->lists[i]);
-        if (!trace.wrong)
-            continue;
-        char kernels[80];
-        int node = trace.wrong->node;
-        const struct weft_command_list *list = s->lists[i];
-        for (int k = 0; k < i; k++) /* a gradient that the optimizer has completed */
-            if (trace.wrong >= s->lists[k]->calls &&
-                trace.wrong < s->lists[k]->calls + s->lists[k]->call_count)
-                list = s->lists[k];
-        verify_describe_call(list, trace.wrong, kernels, sizeof(kernels));
-        snprintf(out->error, sizeof(out->error), "%.40s%s%s is wrong: %.120s",
-                 node >= 0 ? s->plan->graph.nodes[node].name : "", node >= 0 ? ": " : "",
-                 kernels, trace.fault);
-    }
-    out->relative_error = trace.relative_error;
-    verify_trace_finish(&trace);
-    return status;
-}
-
-static enum weft_status verify_step(struct weft_bench *b, const struct step_run *measured,
-                                    const struct weft_net *net,
+/* The step by the kernels that are measured, on few images, call by call, as at their
+ * first use: the errors of a kernel do not depend on the number of images. */
+static enum weft_status verify_step(const struct step_run *s,
                                     const struct weft_dataset *data,
-                                    const struct weft_step_params *p,
                                     struct weft_step_report *out)
 {
-    struct step_run s;
-    struct weft_step_params few = *p;
-    few.batch = images_to_verify(b, measured);
-    enum weft_status status = start(b, b->device, net, data, &few, &s);
-    if (!status)
-        status = trace_step(&s, data, out);
-    stop(&s);
+    double begin = weft_clock_seconds();
+    struct verify_trace trace;
+    struct verify_wrong_call wrong = {.call = NULL};
+    verify_known_answers_init(&trace);
+    trace.relative = true;
+    enum weft_status status =
+        s->trainer
+            ? weft_trainer_trace_kernels(s->trainer, data, &s->train, &trace, &wrong)
+            : weft_inference_trace_kernels(s->infer, s->net, &s->normalization, &trace,
+                                           &wrong);
+    if (!status && wrong.call) {
+        char kernels[80];
+        verify_describe_call(wrong.list, wrong.call, kernels, sizeof(kernels));
+        snprintf(out->error, sizeof(out->error), "%.40s: %s is wrong: %.120s",
+                 wrong.layer, kernels, wrong.fault);
+    }
+    out->relative_error = trace.relative_error;
+    out->verify_seconds = weft_clock_seconds() - begin;
+    verify_trace_finish(&trace);
     return status;
 }
 
@@ -287,7 +237,8 @@ enum weft_status(weft_bench_step)(weft_bench *b, const weft_net *net,
     WEFT_REQUIRE_POINTER(b->device->context, out, "out");
     WEFT_TRY(WEFT_READ_PARAMS(b->device->context, params, p));
     struct step_run stage;
-    struct weft_step_report result = {.relative_error = p->verify ? 0 : NAN};
+    struct weft_step_report result = {.relative_error = p->verify ? 0 : NAN,
+                                      .verify_seconds = NAN};
     size_t before = b->device->allocated;
     enum weft_status status = start(b, b->device, net, data, p, &stage);
     if (!status) {
@@ -297,7 +248,7 @@ enum weft_status(weft_bench_step)(weft_bench *b, const weft_net *net,
         result.bytes_allocated = b->device->allocated - before;
         count_memory(&stage, &result);
         if (p->verify)
-            status = verify_step(b, &stage, net, data, p, &result);
+            status = verify_step(&stage, data, &result);
     }
     for (int k = 0; !status && k < stage.list_count; k++)
         for (int i = 0; !status && i < stage.lists[k]->segment_count; i++)

@@ -48,6 +48,14 @@ enum weft_status weft_inference_record(struct weft_inference *inference,
 enum weft_status
 weft_inference_check_kernels(struct weft_inference *inference, const struct weft_net *net,
                              const struct weft_normalization *normalization);
+/* The same, whether or not they have passed, with an initialized trace. A wrong call is
+ * one of the inference's own lists. */
+struct verify_trace;
+struct verify_wrong_call;
+enum weft_status
+weft_inference_trace_kernels(struct weft_inference *inference, const struct weft_net *net,
+                             const struct weft_normalization *normalization,
+                             struct verify_trace *trace, struct verify_wrong_call *wrong);
 /* Weights of a known-answer test, as after some training: those that begin at 0 or 1
  * would hide kernels that ignore them. Every other channel of a layer is small, where
  * epsilons show. They come from the initial weights in `initial`, which may be `weights`;

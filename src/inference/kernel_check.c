@@ -95,48 +95,50 @@ static enum weft_status create_checked(const struct weft_inference *t,
     return write_noise(*out);
 }
 
-/* The first wrong call of the lists of `checked`, whose places are those of the lists of
- * `t`, gets another algorithm. *again: one was replaced. */
-static enum weft_status check_lists(struct weft_inference *t, const struct weft_net *net,
-                                    const struct weft_normalization *normalization,
-                                    const struct weft_inference *checked, bool *again)
-{
-    struct verify_trace trace;
-    struct weft_command_list *const lists[] = {checked->prepare, checked->list};
-    struct weft_command_list *const own[] = {t->prepare, t->list};
-    verify_known_answers_init(&trace);
-    enum weft_status status = WEFT_OK;
-    int wrong = 0;
-    for (int i = 0; i < 2 && !status && !trace.wrong; i++) {
-        wrong = i;
-        if (lists[i])
-            status = verify_trace_run(&trace, lists[i]);
-    }
-    *again = !status && trace.wrong;
-    if (*again) {
-        int node = trace.wrong->node;
-        status = verify_reject(&trace, lists[wrong], own[wrong],
-                               node >= 0 ? t->plan->graph.nodes[node].name
-                                         : "input and weights");
-    }
-    if (*again && !status)
-        status = weft_inference_record(t, net, normalization, NULL);
-    verify_trace_finish(&trace);
-    return status;
-}
-
-static enum weft_status check_once(struct weft_inference *t, const struct weft_net *net,
-                                   const struct weft_normalization *normalization,
-                                   bool *again)
+enum weft_status
+weft_inference_trace_kernels(struct weft_inference *t, const struct weft_net *net,
+                             const struct weft_normalization *normalization,
+                             struct verify_trace *trace, struct verify_wrong_call *wrong)
 {
     struct weft_inference *checked = NULL;
     struct weft_mem *weights = NULL;
     enum weft_status status = create_checked(t, net, normalization, &weights, &checked);
+    struct weft_command_list *const own[] = {t->prepare, t->list};
+    for (int i = 0; i < 2 && !status && !trace->wrong; i++) {
+        struct weft_command_list *list = i ? checked->list : checked->prepare;
+        if (list)
+            status = verify_trace_run(trace, list);
+    }
     if (!status)
-        status = check_lists(t, net, normalization, checked, again);
+        verify_find_wrong(trace,
+                          (struct weft_command_list *[]){checked->prepare, checked->list},
+                          own, WEFT_ARRAY_SIZE(own), wrong);
+    if (!status && wrong->call)
+        wrong->layer = wrong->call->node < 0
+                           ? "input and weights"
+                           : t->plan->graph.nodes[wrong->call->node].name;
     weft_inference_destroy(&checked);
     if (weights)
         t->device->backend->free(t->device, weights);
+    return status;
+}
+
+/* One test. *again: an algorithm was replaced. */
+static enum weft_status check_once(struct weft_inference *t, const struct weft_net *net,
+                                   const struct weft_normalization *normalization,
+                                   bool *again)
+{
+    struct verify_wrong_call wrong;
+    struct verify_trace trace;
+    verify_known_answers_init(&trace);
+    enum weft_status status =
+        weft_inference_trace_kernels(t, net, normalization, &trace, &wrong);
+    *again = !status && wrong.call;
+    if (*again)
+        status = verify_reject(&wrong);
+    if (*again && !status)
+        status = weft_inference_record(t, net, normalization, NULL);
+    verify_trace_finish(&trace);
     return status;
 }
 

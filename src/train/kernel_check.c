@@ -47,37 +47,52 @@ static enum weft_status disturb_weights(struct weft_trainer *t,
  * moments that are not zero. */
 static enum weft_status trace_step(struct weft_trainer *t,
                                    const struct weft_trainer *from,
-                                   struct verify_trace *trace,
-                                   struct weft_command_list **wrong)
+                                   struct verify_trace *trace)
 {
     struct weft_command_list *const lists[] = {t->gradients, t->gradients, t->update,
                                                t->update, t->averager};
     size_t count = t->averager ? 5 : 4;
     WEFT_TRY(disturb_weights(t, from));
-    for (size_t i = t->parts == 1; i < count && !trace->wrong; i++) {
+    for (size_t i = t->parts == 1; i < count && !trace->wrong; i++)
         WEFT_TRY(verify_trace_run(trace, lists[i]));
-        const struct weft_recorded_call *calls = t->gradients->calls;
-        bool early =
-            trace->wrong >= calls && trace->wrong < calls + t->gradients->call_count;
-        *wrong = early ? t->gradients : lists[i];
-    }
     return WEFT_OK;
 }
 
-/* Replaces the algorithm of the wrong call of `checked`, which has the same place in the
- * lists of `t`, and records these again. */
-static enum weft_status replace_algorithm(struct weft_trainer *t,
-                                          const struct weft_trainer *checked,
-                                          const struct verify_trace *trace,
-                                          const struct weft_command_list *wrong)
+enum weft_status weft_trainer_trace_kernels(struct weft_trainer *t,
+                                            const weft_dataset *data,
+                                            const struct weft_train_params *params,
+                                            struct verify_trace *trace,
+                                            struct verify_wrong_call *wrong)
+{
+    struct weft_train_params few = *params;
+    weft_trainer *small = NULL, *checked = t;
+    few.batch = images_to_check(t);
+    few.first_epoch = 0;
+    few.epochs = 2; /* more steps than those of the run may be too many */
+    if (few.batch < t->batch) {
+        WEFT_TRY(weft_trainer_create_with_type(t->device, t->net, data, &few,
+                                               t->plan->type, t, &small));
+        checked = small;
+    }
+    struct weft_command_list *const own[] = {t->gradients, t->update, t->averager};
+    struct weft_command_list *const lists[] = {checked->gradients, checked->update,
+                                               checked->averager};
+    enum weft_status status = trace_step(checked, t, trace);
+    if (!status)
+        verify_find_wrong(trace, lists, own, WEFT_ARRAY_SIZE(lists), wrong);
+    if (!status && wrong->call)
+        wrong->layer =
+            wrong->call->node < 0 ? "step" : t->plan->graph.nodes[wrong->call->node].name;
+    if (!status && checked == t)
+        status = weft_trainer_restart(t);
+    weft_trainer_destroy(&small);
+    return status;
+}
+
+/* Records the lists again, without the algorithm that was wrong. */
+static enum weft_status record_again(struct weft_trainer *t)
 {
     const struct weft_backend *backend = t->device->backend;
-    int node = trace->wrong->node;
-    WEFT_TRY(verify_reject(trace, wrong,
-                           wrong == checked->gradients ? t->gradients
-                           : wrong == checked->update  ? t->update
-                                                       : t->averager,
-                           node >= 0 ? t->plan->graph.nodes[node].name : "step"));
     t->device_bytes -=
         t->gradients->info.workspace_bytes + t->update->info.workspace_bytes;
     if (t->averager)
@@ -94,27 +109,16 @@ static enum weft_status replace_algorithm(struct weft_trainer *t,
 static enum weft_status check_once(struct weft_trainer *t, const weft_dataset *data,
                                    const struct weft_train_params *params, bool *again)
 {
-    struct weft_train_params few = *params;
-    weft_trainer *small = NULL, *checked = t;
-    struct weft_command_list *wrong = NULL;
+    struct verify_wrong_call wrong;
     struct verify_trace trace;
-    few.batch = images_to_check(t);
-    few.first_epoch = 0;
-    few.epochs = 2; /* more steps than those of the run may be too many */
-    if (few.batch < t->batch) {
-        WEFT_TRY(weft_trainer_create_with_type(t->device, t->net, data, &few,
-                                               t->plan->type, t, &small));
-        checked = small;
-    }
     verify_known_answers_init(&trace);
-    enum weft_status status = trace_step(checked, t, &trace, &wrong);
-    *again = !status && trace.wrong;
+    enum weft_status status = weft_trainer_trace_kernels(t, data, params, &trace, &wrong);
+    *again = !status && wrong.call;
     if (*again)
-        status = replace_algorithm(t, checked, &trace, wrong);
-    if (!status && checked == t)
-        status = weft_trainer_restart(t);
+        status = verify_reject(&wrong);
+    if (*again && !status)
+        status = record_again(t);
     verify_trace_finish(&trace);
-    weft_trainer_destroy(&small);
     return status;
 }
 

@@ -104,6 +104,15 @@ enum weft_status weft_trainer_create_with_type(weft_device *device, const weft_n
 enum weft_status weft_trainer_check_kernels(struct weft_trainer *trainer,
                                             const weft_dataset *data,
                                             const struct weft_train_params *params);
+/* The same step, whether or not the kernels have passed, with an initialized trace; the
+ * trainer is at its first step afterwards. A wrong call is one of its own lists. */
+struct verify_trace;
+struct verify_wrong_call;
+enum weft_status weft_trainer_trace_kernels(struct weft_trainer *trainer,
+                                            const weft_dataset *data,
+                                            const struct weft_train_params *params,
+                                            struct verify_trace *trace,
+                                            struct verify_wrong_call *wrong);
 /* audit.c. Runs a step twice from the same state, and compares the results of all calls
  * to the bit. WEFT_ERR_MISMATCH: they differ; the trainer is where it was before. */
 enum weft_status weft_trainer_audit_step(struct weft_trainer *trainer);

@@ -5,6 +5,7 @@
 #include "device/problem.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* A test takes about 0.2 s: multiply-adds for the samples of one result, and
  * floating-point operations of the batch. With more images most of the time is spent on
@@ -63,23 +64,38 @@ void verify_describe_call(const struct weft_command_list *list,
              d.kernel[0] ? ")" : "");
 }
 
-enum weft_status verify_reject(const struct verify_trace *t,
-                               const struct weft_command_list *list,
-                               struct weft_command_list *own, const char *layer)
+void verify_find_wrong(const struct verify_trace *trace,
+                       struct weft_command_list *const *lists,
+                       struct weft_command_list *const *own, int count,
+                       struct verify_wrong_call *out)
 {
-    const struct weft_device *device = own->device;
-    const struct weft_recorded_call *call = &own->calls[t->wrong - list->calls];
+    const struct weft_recorded_call *call = trace->wrong;
+    *out = (struct verify_wrong_call){.layer = ""};
+    for (int i = 0; i < count && call && !out->call; i++)
+        if (lists[i] && call >= lists[i]->calls &&
+            call < lists[i]->calls + lists[i]->call_count) {
+            out->list = own[i];
+            out->call = &own[i]->calls[call - lists[i]->calls];
+        }
+    memcpy(out->fault, trace->fault, sizeof(out->fault));
+}
+
+enum weft_status verify_reject(const struct verify_wrong_call *wrong)
+{
+    const struct weft_device *device = wrong->list->device;
     char kernel[384];
-    verify_describe_call(list, t->wrong, kernel, sizeof(kernel));
-    if (!device->backend->reject || !device->backend->reject(own, call))
+    verify_describe_call(wrong->list, wrong->call, kernel, sizeof(kernel));
+    if (!device->backend->reject || !device->backend->reject(wrong->list, wrong->call))
         return weft_fail(device->context, WEFT_ERR_MISMATCH,
                          "%s: %s computes wrong results on %s (driver %s): %s; no other "
                          "algorithm is left: use another device or driver, or the host "
                          "backend (-d cpu)",
-                         layer, kernel, device->info.name, device->info.driver, t->fault);
+                         wrong->layer, kernel, device->info.name, device->info.driver,
+                         wrong->fault);
     weft_log_message(device->context, WEFT_LOG_WARN,
                      "%s: %s computes wrong results on %s (driver %s): %s; another "
                      "algorithm replaces it; report this driver to its vendor",
-                     layer, kernel, device->info.name, device->info.driver, t->fault);
+                     wrong->layer, kernel, device->info.name, device->info.driver,
+                     wrong->fault);
     return WEFT_OK;
 }

@@ -15,12 +15,25 @@ int verify_known_answers_batch(double flops, int least, int most);
 bool verify_is_proven(struct weft_command_list *const *lists, int count);
 void verify_set_proven(struct weft_command_list *const *lists, int count);
 
-/* The wrong call of `list` has the same place in `own`: excludes its algorithm from lists
- * that are recorded from now on, with a warning. WEFT_ERR_MISMATCH: there is no other, so
- * that tests repeated after each replacement come to an end. */
-enum weft_status verify_reject(const struct verify_trace *trace,
-                               const struct weft_command_list *list,
-                               struct weft_command_list *own, const char *layer);
+/* The first wrong call that a test has found. */
+struct verify_wrong_call {
+    struct weft_command_list *list;
+    const struct weft_recorded_call *call; /* of the list; NULL: all are right */
+    const char *layer;
+    char fault[160];
+};
+
+/* The wrong call of a trace of `lists`, at the same place in `own`; `layer` is left to
+ * the caller. */
+void verify_find_wrong(const struct verify_trace *trace,
+                       struct weft_command_list *const *lists,
+                       struct weft_command_list *const *own, int count,
+                       struct verify_wrong_call *out);
+
+/* Excludes the algorithm of a wrong call from lists that are recorded from now on, with a
+ * warning. WEFT_ERR_MISMATCH: there is no other, so that tests repeated after each
+ * replacement come to an end. */
+enum weft_status verify_reject(const struct verify_wrong_call *wrong);
 
 /* "conv_forward (direct tile=6: conv_forward)" */
 void verify_describe_call(const struct weft_command_list *list,

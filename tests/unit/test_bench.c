@@ -3,6 +3,7 @@
  * reported and not timed; invalid shapes are refused.
  *
  *     test_bench [-d DEVICE] [-f vec|tile] */
+#define _POSIX_C_SOURCE 200809L
 #include "unit/test.h"
 
 #include "device/backend.h"
@@ -12,6 +13,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <time.h>
 
 static weft_context *ctx;
 static weft_device *device;
@@ -125,7 +127,18 @@ static const char net_text[] = "conv 4 3x3\n"
                                "dense 3\n"
                                "softmax\n";
 
-/* The segments of a step; a step with wrong results is reported. */
+static int own_lists; /* created, with kernels of their own choice */
+
+static enum weft_status create_list(struct weft_device *on,
+                                    const struct weft_command_list_params *params,
+                                    struct weft_command_list **out)
+{
+    own_lists += !params || !params->like;
+    return honest->list_create(on, params, out);
+}
+
+/* The segments of a step, verified by the kernels that are measured; a step with wrong
+ * results is reported. */
 static void test_step(weft_bench *bench, bool training)
 {
     enum { COUNT = 20, SIDE = 9 };
@@ -145,11 +158,18 @@ static void test_step(weft_bench *bench, bool training)
     weft_dataset *data = NULL;
     weft_net *net = NULL;
     struct weft_step_report step;
+    struct weft_backend counting = *honest;
+    counting.list_create = create_list;
     CHECK_OK(weft_dataset_from_memory(ctx, &shape, &data));
     CHECK_OK(weft_net_create(
         ctx, net_text, weft_net_params(.height = SIDE, .width = SIDE, .channels = 1),
         &net));
+    device->backend = &counting;
+    own_lists = 0;
     CHECK_OK(weft_bench_step(bench, net, data, &params, &step));
+    device->backend = honest;
+    CHECK_INT(own_lists, 2); /* steps and updates, or weights and predictions */
+    CHECK(step.verify_seconds > 0);
     CHECK_TEXT(step.error, "");
     CHECK(seen.timed == seen.count && seen.count >= (training ? 8 : 4));
     CHECK(step.launches >= seen.count && step.roofline_seconds > 0 && step.batch == 8);
@@ -166,7 +186,7 @@ static void test_step(weft_bench *bench, bool training)
     weft_dataset_destroy(&data);
 }
 
-/* After the forward call of node `damaged` each value of its result is off by 2^-9 of
+/* After the forward call of node `damaged` each value of its result is off by 2^-6 of
  * it: less than the gradients of a deep network are off by rounding. */
 static int damaged;
 
@@ -185,7 +205,7 @@ static enum weft_status replay_damaged(struct weft_command_list *list, int first
         WEFT_TRY(honest->read(device, values, y.mem, y.offset * sizeof(*values),
                               y.count * sizeof(*values)));
         for (size_t k = 0; k < y.count; k++)
-            values[k] *= 1 + 0x1p-9f;
+            values[k] *= 1 + 0x1p-6f;
         WEFT_TRY(honest->write(device, y.mem, y.offset * sizeof(*values), values,
                                y.count * sizeof(*values)));
         free(values);
@@ -298,6 +318,37 @@ static void test_roofs(weft_bench *bench)
     }
 }
 
+/* A device that waits for a processor in the first replays of each list. */
+static struct weft_command_list *replayed;
+static int replay_count; /* of it */
+
+static enum weft_status replay_late(struct weft_command_list *list, int first, int end)
+{
+    replay_count = list == replayed ? replay_count + 1 : 1;
+    replayed = list;
+    if (replay_count <= 3)
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    return honest->replay_range(list, first, end);
+}
+
+/* Its roofline is that of the device, and not of single rounds of a probe. */
+static void test_busy_roofs(weft_bench *bench)
+{
+    struct weft_roofline quiet, busy;
+    struct weft_backend late = *honest;
+    weft_bench *other = NULL;
+    late.replay_range = replay_late;
+    device->backend = &late;
+    CHECK_OK(weft_bench_create(device, weft_bench_params(.seconds = 1e-3), &other));
+    device->backend = honest;
+    REQUIRE(other);
+    weft_bench_roofline(bench, &quiet);
+    weft_bench_roofline(other, &busy);
+    CHECK(busy.flops_per_second > quiet.flops_per_second / 8);
+    CHECK(busy.level[0].read > quiet.level[0].read / 8);
+    weft_bench_destroy(&other);
+}
+
 static double reported; /* seconds by the timer, of a second by the clock */
 
 static enum weft_status inaccurate_timer(struct weft_command_list *list, int replays,
@@ -357,6 +408,8 @@ int main(int argc, char **argv)
     test_between_levels();
     test_roofs(bench);
     test_ops(bench);
+    if (!device->backend->time_replays)
+        test_busy_roofs(bench);
     test_timer(bench);
     test_step(bench, true);
     test_step(bench, false);

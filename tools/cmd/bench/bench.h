@@ -67,7 +67,7 @@ struct bench_row {
     double launch_fraction; /* launch overhead / measured time */
     double first_step, planned_bytes, allocated_bytes, resident_bytes;
     double joules; /* of the whole machine, per 1,000 images */
-    double relative_error;
+    double relative_error, verify_seconds;
     struct bench_convergence convergence;
     char kernels[512], error[256]; /* error "": none */
 };

@@ -209,7 +209,7 @@ static enum weft_status verify_step(struct net_workload *session, struct bench_r
     const struct weft_step_params params =
         *weft_step_params(.batch = session->batch, .training = session->mode->training,
                           .precision = session->precision, .verify = true);
-    term_wait_begin("Verifying a step, op by op");
+    term_wait_begin("Compiling kernels (cached for the next run) and verifying them");
     enum weft_status status =
         weft_bench_step(b->probes, session->net, session->data, &params, &step);
     term_wait_end();
@@ -221,6 +221,9 @@ static enum weft_status verify_step(struct net_workload *session, struct bench_r
     row->planned_bytes = (double)step.bytes_planned;
     row->allocated_bytes = (double)step.bytes_allocated;
     row->relative_error = step.relative_error;
+    row->verify_seconds = step.verify_seconds;
+    term_print("Verified  each kernel of a step against double precision in %.2g s",
+               step.verify_seconds);
     row->roofline_fraction =
         step.roofline_seconds; /* divided by the time once measured */
     snprintf(row->error, sizeof(row->error), "%s", step.error);

@@ -94,6 +94,7 @@ static void write_row(const struct bench *b, struct json *j, const struct bench_
                  {"resident_bytes", r->resident_bytes},
                  {"joules_per_1000_images", r->joules},
                  {"relative_error", r->relative_error},
+                 {"verify_seconds", r->verify_seconds},
                  {"accuracy", r->convergence.accuracy},
                  {"accuracy_standard_error", r->convergence.standard_error},
                  {"loss", r->convergence.loss},
