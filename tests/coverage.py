@@ -4,11 +4,12 @@
     coverage.py FOLDER [--lines PERCENT] [--branches PERCENT] [--no-run] [--suite NAME]...
                 [--seconds N] [--missing FILE]
 
-Runs all suites that are not Oclgrind's, then the failing calls of OpenCL, memory and
-files (failing_calls.py; N seconds each), whose objects are the same, and prints a table
-of the modules and one of the files, most branches missing first. Exit code 1: less than
-asked. --no-run: counts what earlier runs left. --missing: the lines of FILE that are not
-reached, or that have branches that are not taken.
+Runs all suites that are not Oclgrind's, then the first failing call of each call site of
+memory, files and OpenCL (failing_calls.py; at most N seconds each), whose objects are the
+same, and prints what each of them adds, a table of the modules and one of the files, most
+branches missing first. Exit code 1: less than asked. --no-run: counts what earlier runs
+left. --missing: the lines of FILE that are not reached, or that have branches that are not
+taken.
 
 A line of a header counts once, however many files include it; of a function that is
 compiled for several processors the versions count as one. Left out, with their lines'
@@ -44,14 +45,27 @@ def build(folder):
     subprocess.run(["meson", "compile", "-C", folder], check=True, stdout=subprocess.DEVNULL)
 
 
-def run_tests(folder, suites, seconds):
-    words = [word for suite in suites for word in ("--suite", suite)]
-    run(["meson", "test", "-C", folder, "--no-rebuild", "--timeout-multiplier", "10", *words],
-        stdout=subprocess.DEVNULL)
+def stages(folder, suites, seconds):
+    """(name, command) of all that is run."""
+    for suite in suites:
+        yield suite, ["meson", "test", "-C", folder, "--no-rebuild", "--timeout-multiplier",
+                      "10", "--suite", suite]
     calls = ROOT / "tests/fault_injection/failing_calls.py"
-    for kind in ["opencl", "memory", "files"] if seconds else []:
-        run([sys.executable, calls, folder, "--seconds", seconds, kind],
-            stdout=subprocess.DEVNULL)
+    for kind in ["memory", "files", "opencl"] if seconds else []:
+        yield f"failing {kind}", [sys.executable, calls, folder, "--each", 1, "--seconds",
+                                  seconds, kind]
+
+
+def run_tests(folder, suites, seconds):
+    """Runs all stages and prints what each adds."""
+    before = [0, 0]
+    for name, words in stages(folder, suites, seconds):
+        run(words, stdout=subprocess.DEVNULL)
+        now = [percent(reached) for reached in totals(count(folder))]
+        print(f"{name}: {now[0]:.1f} % of lines (+{now[0] - before[0]:.1f}), "
+              f"{now[1]:.1f} % of branches (+{now[1] - before[1]:.1f})", flush=True)
+        before = now
+    print()
 
 
 def is_left_out(text, branches):
@@ -109,6 +123,12 @@ def percent(reached):
     return 100 * sum(reached) / max(len(reached), 1)
 
 
+def totals(files):
+    """Two lists: of each line, and of each branch, if it was reached."""
+    return [[r for f in files.values() for r in getattr(f, kind).values()]
+            for kind in ("lines", "branches")]
+
+
 def table(title, groups):
     """A row for each (name, files), most branches missing first."""
     rows = []
@@ -152,8 +172,7 @@ def main():
         modules[module_of(file.name)].append(file)
     table("file", [(f.name, [f]) for f in files.values()])
     table("module", modules.items())
-    reached = [[r for f in files.values() for r in getattr(f, kind).values()]
-               for kind in ("lines", "branches")]
+    reached = totals(files)
     lines, branches = (percent(r) for r in reached)
     print(f"{len(files)} files: {lines:.1f} % of lines, {branches:.1f} % of branches")
     print(f"figures: lines={len(reached[0])} lines_reached={sum(reached[0])} "

@@ -103,7 +103,9 @@ class Failures:
                "WEFT_DRIVER_TIMEOUT": "60", "WEFT_DEVICE": ""}
         if self.kind != "opencl":
             env["OCL_ICD_VENDORS"] = "/nowhere"
-        elif fault:
+        else:
+            env.setdefault("OCL_ICD_VENDORS", "/etc/OpenCL/vendors/pocl.icd")
+        if fault and self.kind == "opencl":
             env["OPENCL_LAYERS"] = os.path.join(self.build, "tests/weft_layer.so")
             env["WEFT_LAYER_FAULT"] = "any:" + fault
         if fault and self.kind != "opencl":

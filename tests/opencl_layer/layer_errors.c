@@ -33,7 +33,6 @@
           size_t *f),                                                                    \
          (a, b, c, d, e, f))                                                             \
     CALL(clFlush, (cl_command_queue a), (a))                                             \
-    CALL(clFinish, (cl_command_queue a), (a))                                            \
     CALL(clEnqueueReadBuffer,                                                            \
          (cl_command_queue a, cl_mem b, cl_bool c, size_t d, size_t e, void *f,          \
           cl_uint g, const cl_event *h, cl_event *i),                                    \
@@ -122,6 +121,15 @@ static bool is_due(const char *call)
 CODE_CALLS(DEFINE_CODE)
 HANDLE_CALLS(DEFINE_HANDLE)
 
+/* A device that has failed runs nothing any more: the driver's threads must not continue
+ * while the process releases its memory and ends. */
+static cl_int CL_API_CALL failing_clFinish(cl_command_queue queue)
+{
+    bool due = is_due(__func__);
+    cl_int error = layer_next.clFinish(queue);
+    return due ? plan.code : error;
+}
+
 bool layer_error(cl_icd_dispatch *table, const char *word)
 {
     char code[16];
@@ -140,6 +148,7 @@ bool layer_error(cl_icd_dispatch *table, const char *word)
     }
 #define PUT_HANDLE(type, name, parameters, arguments) PUT_CODE(name, , )
     CODE_CALLS(PUT_CODE)
+    PUT_CODE(clFinish, , )
     HANDLE_CALLS(PUT_HANDLE)
     return found;
 }

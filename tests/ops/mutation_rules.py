@@ -48,6 +48,7 @@ RUNS = {
     "augment.h": [VEC + ["batch"]],
     "augment_options.h": [VEC + ["batch"]],
     "augment_rows.cl": [VEC + ["batch"]],
+    "balance.h": [VEC + ["batch"]],
     "batch.cl": [VEC + ["-n", "8", "batch"]],
     "batch.h": [VEC + ["batch"]],
     "batch_norm.cl": [VEC + ["batch-norm", "fold-batch-norm"], TILE + ["batch-norm"]],

@@ -71,6 +71,7 @@ HARMLESS = {
     "local-all-ones", "memory-all-ones", "largest-all-ones",
 }
 DEADLY = ("-crash", "-hang")
+QUICK_DEADLY = ["build-crash", "queue-hang"]
 EVERY = ["act", "add", "softmax", "loss", "dropout", "batch", "optimizer", "batch-norm",
          "pool", "dense", "conv", "cast"]
 HALVES = ["act", "add", "pool", "cast", "dense"]
@@ -119,7 +120,7 @@ class Bench:
                 {"WEFT_LAYER_FAULT": name, "WEFT_DRIVER_TIMEOUT": "3",
                  "XDG_CACHE_HOME": cache, "WEFT_DEVICE": ""})
         text = " ".join(" ".join(out + [said]).split())
-        fault = [words for words in ("crashes when it is first used", "did not answer")
+        fault = [words for words in ("crashes on first use", "did not respond")
                  if words in text]
         return "" if ended or not fault else fault[0]
 
@@ -242,7 +243,7 @@ def test_driver_faults(bench, options):
     score = Score(options)
     names = options.names or [*bench.names("WEFT_LAYER_FAULT"), *errors()]
     if options.short:
-        names = [n for n in names if not n.endswith(DEADLY)][::15]
+        names = [n for n in names if not n.endswith(DEADLY)][::15] + QUICK_DEADLY
     options.map(lambda name: test_driver_fault(bench, options, score, name), names)
     return score.end("drivers")
 
