@@ -51,6 +51,7 @@ RUNS = {
     "balance.h": [VEC + ["batch"]],
     "batch.cl": [VEC + ["-n", "8", "batch"]],
     "batch.h": [VEC + ["batch"]],
+    "balance.h": [VEC + ["batch"]],
     "batch_norm.cl": [VEC + ["batch-norm", "fold-batch-norm"], TILE + ["batch-norm"]],
     "layer_norm.cl": [VEC + ["layer-norm"], TILE + ["layer-norm"]],
     "prelu.cl": [VEC + ["prelu"], TILE + ["prelu"]],
