@@ -3,8 +3,11 @@
 finish() ends the script with exit code 1 if one failed, and 77, a skip, if parts
 could not be run."""
 
+import os
 import sys
 
+# Leave out, in a build with sanitizers, what runs no other C code of weft.
+SANITIZED = os.environ.get("TESTS_SCOPE") == "sanitized"
 failures, skipped = [], []
 
 

@@ -14,6 +14,9 @@ export OCL_ICD_VENDORS=/etc/OpenCL/vendors/pocl.icd
 cd "$dir" || exit 1
 python3 "$tests/cli_data.py" . || exit 1
 passed=0 failed=0 skipped=0
+# A build with sanitizers leaves out what runs no other C code.
+scope=${TESTS_SCOPE:-usual} epochs=60
+[ "$scope" != sanitized ] || epochs=12
 
 wrong() {
     failed=$((failed + 1))
@@ -261,9 +264,11 @@ expect 4 'the factor is 99, must be 0.01 to 64' "$weft" show resnet20-x99
 expect 4 'has this name; did you mean resnet20' "$weft" show resnet20-x
 expect 0 '^dense 3$' "$weft" show r/a/best.safetensors --text
 expect 2 'not for data' "$weft" show data --text
-"$weft" show medium --text >own.net
-expect 0 'Saved' "$weft" train -d cpu --data data --net own.net --epochs 1 --out r/own
-expect 0 'dense 3 bias=no' "$weft" show r/own/best.safetensors
+if [ "$scope" != sanitized ]; then
+    "$weft" show medium --text >own.net
+    expect 0 'Saved' "$weft" train -d cpu --data data --net own.net --epochs 1 --out r/own
+    expect 0 'dense 3 bias=no' "$weft" show r/own/best.safetensors
+fi
 
 # --- train-test overlap is reported, and only where there is one
 expect 0 'LEAK: 50 ' train --test leak.csv --epochs 1 --out r/leak
@@ -354,7 +359,7 @@ fi
 json weft.bench/2 'all(0 < r["min"] <= r["median"] <= r["max"] and r["samples"] >= 3 and
     r["first_step_s"] > 0 and r["unit"] == "images/s" for r in j["rows"]) and
     [r["batch"] for r in j["rows"]] == [8, 16]' \
-    "$weft" bench train -d cpu --data data --net tiny.net -b 8,16 --time 0.5s -f json
+    "$weft" bench train -d cpu --data data --net tiny.net -b 8,16 --time 0.1s -f json
 json weft.bench/2 '[r["workload"] for r in j["rows"]] == ["inference", "latency"] and
     all(r["passed"] and len(r["values"]) == r["samples"] for r in j["rows"]) and
     all(r.get("p99") is None or r["p95"] <= r["p99"] <= r["max"] for r in j["rows"]) and
@@ -366,13 +371,15 @@ json weft.bench/2 '[r["workload"] for r in j["rows"]] == ["inference", "latency"
     --net tiny.net -b 1 --time 0.1s -f json
 json weft.bench/2 'len(j["rows"]) == 6 and all(r["passed"] for r in j["rows"])' \
     "$weft" bench gemm -d cpu --time 0.01s --shape 3x4x5,1x2x3:relu -f json
-expect 0 'pool +2x5x5x3:2x2 +backward .* ok' \
-    "$weft" bench pool -d cpu --time 0.01s --shape 2x5x5x3:2x2
-expect 0 'conv +2x5x5x3:4x3x3:relu +backward-weights .* ok' \
-    "$weft" bench conv -d cpu --time 0.01s --shape 2x5x5x3:4x3x3:relu
-expect 0 '^workload,net' "$weft" bench memory -d cpu --time 0.01s -f csv \
-    --shape 'softmax 3x5,act 99:relu'
-expect 0 'launch overhead' "$weft" bench launch -d cpu -f md
+if [ "$scope" != sanitized ]; then
+    expect 0 'pool +2x5x5x3:2x2 +backward .* ok' \
+        "$weft" bench pool -d cpu --time 0.01s --shape 2x5x5x3:2x2
+    expect 0 'conv +2x5x5x3:4x3x3:relu +backward-weights .* ok' \
+        "$weft" bench conv -d cpu --time 0.01s --shape 2x5x5x3:4x3x3:relu
+    expect 0 '^workload,net' "$weft" bench memory -d cpu --time 0.01s -f csv \
+        --shape 'softmax 3x5,act 99:relu'
+    expect 0 'launch overhead' "$weft" bench launch -d cpu -f md
+fi
 expect 0 '12x20' "$weft" bench train -d cpu --net tiny.net --input 12x20x1 -b 4 \
     --quick --time 0.1s
 expect 2 'FILTERSxROWSxCOLUMNS' "$weft" bench conv -d cpu --shape 2x5x5x3
@@ -383,11 +390,12 @@ json weft.explain/2 'len(j["segments"]) > 5 and
     abs(sum(p["time_fraction"] for p in j["segments"]) - 1) < 1e-6 and
     0.9 < j["planned_bytes"] / j["allocated_bytes"] < 1.1' \
     "$weft" explain tiny.net --layers -d cpu --data data -b 8 --time 0.01s -f json
-json weft.bench/2 '[r["precision"] for r in j["rows"]] == ["float32", "float16"] and
+[ "$scope" = sanitized ] ||
+    json weft.bench/2 '[r["precision"] for r in j["rows"]] == ["float32", "float16"] and
     all(r["passed"] for r in j["rows"]) and j["rows"][1]["speedup"] > 0 and
     j["rows"][1]["planned_bytes"] > 0' \
-    "$weft" bench inference -d cpu --data data --net tiny.net \
-    --precision float32,float16 --time 0.1s -f json
+        "$weft" bench inference -d cpu --data data --net tiny.net \
+        --precision float32,float16 --time 0.1s -f json
 json weft.bench/2 '[r["precision"] for r in j["rows"]] == ["float32", "float16"] and
     all(r["passed"] for r in j["rows"]) and
     1e-5 < j["rows"][1]["relative_error"] < 0.25' \
@@ -398,7 +406,7 @@ json weft.explain/2 'j["precision"] == "float16" and
     "$weft" explain tiny.net -d cpu --data data -b 8 --precision float16 -f json
 json weft.bench/2 'j["rows"][0]["workload"] == "inference"' \
     env TMPDIR="$dir/empty" \
-    "$weft" bench inference -d cpu --data data --net tiny.net -b 1 --time 0.5s -f json
+    "$weft" bench inference -d cpu --data data --net tiny.net -b 1 --time 0.01s -f json
 nothing_left empty
 expect 1 "$dir/none: No such file" env TMPDIR="$dir/none" \
     "$weft" bench inference -d cpu --data data --net tiny.net
@@ -410,17 +418,17 @@ same r/plain/last.safetensors r/audited/last.safetensors audit
 expect 2 'audit' train --audit 0 --out r/none
 
 # --- stopping and resuming. The long run takes about a second and is stopped within.
-long="--epochs 60 --seed 9"
+long="--epochs $epochs --seed 9"
 expect 0 'Saved' train $long --out r/whole
 
 # stop SIGNAL DELAY FOLDER: starts or resumes a run, sends the signal, prints the exit
 # code
 stop() {
-    python3 - "$weft" "$@" <<'PYTHON'
+    python3 - "$weft" $epochs "$@" <<'PYTHON'
 import os, signal, subprocess, sys, time
-weft, name, delay, out = sys.argv[1:5]
+weft, epochs, name, delay, out = sys.argv[1:6]
 resumed = os.path.exists(out + "/last.safetensors")
-begin = "--data data --net tiny.net --epochs 60 --seed 9".split()
+begin = f"--data data --net tiny.net --epochs {epochs} --seed 9".split()
 what = ["--resume"] if resumed else begin
 run = subprocess.Popen([weft, "train", "-d", "cpu", "--out", out, *what],
                        stdout=subprocess.DEVNULL, stderr=open("stop.err", "w"))
@@ -440,7 +448,7 @@ finish() {
         wrong "resuming $1" err
     same r/whole/last.safetensors "$1/last.safetensors" "$1 was stopped and resumed"
     same r/whole/best.safetensors "$1/best.safetensors" "$1 was stopped and resumed"
-    if [ "$(grep -c '"epoch"' "$1/log.jsonl")" -eq 60 ] &&
+    if [ "$(grep -c '"epoch"' "$1/log.jsonl")" -eq $epochs ] &&
         [ "$(grep -c schema "$1/log.jsonl")" -eq 1 ]; then
         right
     else
@@ -508,7 +516,7 @@ expect 2 'must be like 128' "$weft" tune --batch 1,x
 if "$weft" devices 2>/dev/null | grep -q PoCL; then
     tune=("$weft" tune -d 0 --net tiny.net -b 4 --inference-batch 0)
     json weft.tune/2 'j["rows"] == []' "$weft" tune -d 0 --show -f json
-    expect 0 'the tuned kernels' "${tune[@]}" --time-limit 10
+    expect 0 'the tuned kernels' "${tune[@]}" --time-limit 6
     json weft.tune/2 'len(j["rows"]) > 0' "$weft" tune -d 0 --show -f json
     expect 0 '^' "$weft" tune -d 0 --export
     expect 130 'Interrupted' timeout --preserve-status -s INT 2 "${tune[@]}" --full

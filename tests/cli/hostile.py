@@ -3,7 +3,7 @@
 
 OBJECTS are put where a file is expected, for each of WAYS; contents() are files of one format
 with numbers, sizes or nesting that no file needs; WHOLE are valid files, which are cut and have
-a bit turned at as many PLACES, 12 unless said. Each run must end in time, without a signal, in
+a bit turned at as many PLACES, 4 unless said. Each run must end in time, without a signal, in
 little memory, with the exit code of its row and a message of few lines; damaged models must
 be refused."""
 
@@ -302,7 +302,7 @@ def main():
                 count += try_one(way, what, make, UNDERSTOOD.get((way, what), (4,)))
         for way, what, data in contents():
             count += try_one(way, what, lambda path, data=data: path.write_bytes(data), (0, 4))
-        for way, what, data in damaged(int(sys.argv[2]) if len(sys.argv) > 2 else 12):
+        for way, what, data in damaged(int(sys.argv[2]) if len(sys.argv) > 2 else 4):
             codes = (0,) if what == "whole" else (4,) if way in SEALED else (0, 4)
             count += try_one(way, what, lambda path, data=data: path.write_bytes(data), codes)
         os.chdir("/")

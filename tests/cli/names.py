@@ -18,7 +18,7 @@ import sys
 import tempfile
 import termios
 
-from checks import check, finish
+from checks import SANITIZED, check, finish
 
 WEFT = os.path.abspath(sys.argv[1])
 TESTS = pathlib.Path(__file__).resolve().parent
@@ -168,7 +168,7 @@ def main():
         subprocess.run([sys.executable, TESTS / "cli_data.py", "."], check=True)
         weft("train", "-d", "cpu", "--data", "data", "--net", "tiny.net", "--epochs", "2",
              "--out", "run", code=0)
-        for test in [files, words, classes, full, narrow]:
+        for test in [files, words, classes, full] + [narrow] * (not SANITIZED):
             test()
         os.chdir("/")
     finish()

@@ -19,6 +19,8 @@ import sys
 import tempfile
 import xml.etree.ElementTree
 
+from checks import SANITIZED
+
 WEFT = os.path.abspath(sys.argv[1])
 TESTS = pathlib.Path(__file__).resolve().parent
 EVIL = "<script>alert(1)</script>\" onload='x' & co"
@@ -234,15 +236,17 @@ def looks(page):
         assert not wrong, wrong
         assert not paper or (int(paper.split(",")[0]) < 128) == dark, paper
     text = pathlib.Path(page).read_text(encoding="utf-8")
-    for what, old, new in (
-            ("overlap", "</svg>", "<text x='9' y='90'>a</text><text x='9' y='90'>b</text>"),
-            ("outside", "</svg>", "<text x='350' y='90'>outside</text>"),
-            ("pale", "</h1>", "</h1><p style='color:#999'>pale</p>"),
-            ("wide", "</h1>", "</h1><div style='width:500px'>x</div>")):
-        new += "</svg>" if old == "</svg>" else ""
-        pathlib.Path("bad.html").write_text(text.replace(old, new, 1), encoding="utf-8")
-        paper, wrong = look("bad.html", False)
-        assert not paper or what in wrong, (what, wrong)
+    planted = (
+        ("overlap", "</svg>", "<text x='9' y='90'>a</text><text x='9' y='90'>b</text>"),
+        ("outside", "</svg>", "<text x='350' y='90'>outside</text>"),
+        ("pale", "</h1>", "<p style='color:#999'>pale</p>"),
+        ("wide", "</h1>", "<div style='width:500px'>x</div>"))
+    for _, old, new in planted:
+        text = text.replace(old, new + old if old == "</svg>" else old + new, 1)
+    pathlib.Path("bad.html").write_text(text, encoding="utf-8")
+    paper, wrong = look("bad.html", False)
+    missing = [what for what, _, _ in planted if what not in wrong]
+    assert not paper or not missing, (missing, wrong)
 
 
 def crowd():
@@ -315,7 +319,8 @@ def main():
         intervals()
         merged()
         crowd()
-        looks("three.html")
+        if not SANITIZED:
+            looks("three.html")
     print("pages of 3 devices, of 1, of a failed one, of a real one: ok")
 
 

@@ -33,16 +33,16 @@ static const struct {
     bool draw; /* kernels that these shapes would not be given by themselves */
     enum weft_precision precision;
 } ways[] = {
-    {WEFT_FAMILY_VEC, WEFT_GEMM_NATIVE, NULL, 4, 1, false},
+    {WEFT_FAMILY_VEC, WEFT_GEMM_NATIVE, NULL, 2, 1, false},
     {WEFT_FAMILY_VEC, WEFT_GEMM_NATIVE, "conv", 10, 6, true},
     {WEFT_FAMILY_VEC, WEFT_GEMM_NATIVE, "batch", 4, 6, false},
-    {WEFT_FAMILY_TILE, WEFT_GEMM_NATIVE, NULL, 4, 1, false},
+    {WEFT_FAMILY_TILE, WEFT_GEMM_NATIVE, NULL, 2, 1, false},
     {WEFT_FAMILY_TILE, WEFT_GEMM_NATIVE, "conv", 5, 8, true},
     {WEFT_FAMILY_VEC, WEFT_GEMM_NATIVE, NULL, 2, 1, true, WEFT_PRECISION_FLOAT16},
     {WEFT_FAMILY_TILE, WEFT_GEMM_NATIVE, "conv", 3, 1, true, WEFT_PRECISION_FLOAT16},
-    {WEFT_FAMILY_SUBGROUP, WEFT_GEMM_NATIVE, "dense", 4, 1, false},
-    {WEFT_FAMILY_MMA, WEFT_GEMM_NATIVE, "dense", 4, 1, false},
-    {WEFT_FAMILY_AUTO, WEFT_GEMM_CLBLAST, "dense", 4, 1, false},
+    {WEFT_FAMILY_SUBGROUP, WEFT_GEMM_NATIVE, "dense", 2, 1, false},
+    {WEFT_FAMILY_MMA, WEFT_GEMM_NATIVE, "dense", 2, 1, false},
+    {WEFT_FAMILY_AUTO, WEFT_GEMM_CLBLAST, "dense", 2, 1, false},
 };
 
 int main(int argc, char **argv)

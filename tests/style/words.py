@@ -70,8 +70,16 @@ WORDS = [
     ("keeps? the account", "accumulates the metrics", PROSE, "/* and keeps the account */"),
     ("otherwise than", "different from", PROSE, "/* otherwise than asked */"),
 ]
+
+
+def literal(word):
+    """Letters that each text with the word has, to search for first, which is faster."""
+    letters = re.match("[A-Za-z]*", "" if "|" in word else word).group()
+    return (letters[:-1] if word[len(letters):len(letters) + 1] in ("?", "*", "{") else letters).lower()
+
+
 RULES = [(re.compile(r"(?<![A-Za-z])(?:%s)(?![A-Za-z])" % word.replace(" ", r"\s+"),
-                     0 if word.isupper() else re.I), word, instead, where)
+                     0 if word.isupper() else re.I), word, instead, where, literal(word))
          for word, instead, where, _ in WORDS]
 # A comment that begins with one of these has a noun phrase hidden behind it.
 FRAGMENT = re.compile(r'(?:/\*|^\s*#|""")\s*(Whether|What|How|Of)\b(?![^.?]*\?)', re.M)
@@ -125,7 +133,10 @@ def line_of(text, at):
 def complaints(name, text):
     prose = prose_of(name, text)
     flat = joined(prose)
-    for rule, word, instead, where in RULES:
+    lower = text.lower()
+    for rule, _, instead, where, letters in RULES:
+        if letters not in lower:
+            continue
         source = text if where == ANYWHERE else flat
         lines = text if where == ANYWHERE else prose
         for match in rule.finditer(source):
@@ -197,7 +208,7 @@ def prove():
     for name, text in planted:
         if not list(complaints(name, text)):
             sys.exit(f"the test itself is broken: this passed as {name}:\n{text}")
-    for rule, word, _, _ in RULES:
+    for rule, word, *_ in RULES:
         if not any(rule.search(text) for _, text in planted):
             sys.exit(f"the test itself is broken: nothing planted for {word}")
     twice = {"src/a.c": "struct part {\n};\n", "cl/b.h": "typedef struct part {\n} part;\n"}

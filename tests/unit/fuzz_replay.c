@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Drives a fuzz target with small valid files of every format: as they are, cut at every
  * length, with every bit turned, and with several bytes changed at random, the same in
- * every run. Passes if nothing is read or written out of bounds and every failure is
- * reported; best under sanitizers. --save FOLDER writes the files
- * instead, for libFuzzer; --corpus FILE reads the inputs that it found; --list prints the
- * readers; --plant damages the files first, which must be found. */
+ * every run, in 2000 rounds or those given. Passes if nothing is read or written out of
+ * bounds and every failure is reported; best under sanitizers. --save FOLDER writes the
+ * files instead, for libFuzzer; --corpus FILE [ROUNDS] reads the inputs that it found;
+ * --list prints the readers; --plant damages the files first, which must be found. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <sys/stat.h>
@@ -13,9 +13,10 @@
 #include "shared/random.h"
 #include "unit/file_corpus.h"
 
-enum { ROUNDS = 2000, FEW_BYTES = 6 };
+enum { FEW_BYTES = 6 };
 
 static const char *save_to;
+static uint32_t rounds = 2000;
 static bool planted;
 static long damaged, damaged_accepted;
 
@@ -80,13 +81,13 @@ void fuzz_replay(const char *reader, const char *name, bool sealed, const uint8_
     damaged_accepted += fuzz_accepted;
     if (sealed && fuzz_accepted)
         TEST_FAIL("%s: %d damaged files are read", name, fuzz_accepted);
-    for (uint32_t round = 0; round < ROUNDS; round++) {
+    for (uint32_t round = 0; round < rounds; round++) {
         b = *seed;
         mutate(&b, index, round);
         LLVMFuzzerTestOneInput(b.bytes, b.size);
     }
     index++;
-    test_checks += (int)(9 * seed->size) + ROUNDS + 1;
+    test_checks += (int)(9 * seed->size + rounds) + 1;
 }
 
 /* The bytes of a text in base64, in place; their number. */
@@ -135,7 +136,9 @@ int main(int argc, char **argv)
             printf("%s %s\n", r->name, r->decoder ? "decoder" : "own");
         return 0;
     }
-    if (argc == 3 && !strcmp(argv[1], "--corpus"))
+    if (argc == 4)
+        rounds = (uint32_t)atoi(argv[3]);
+    if (argc >= 3 && !strcmp(argv[1], "--corpus"))
         replay_corpus(argv[2]);
     fuzz_seeds();
     if (!save_to)

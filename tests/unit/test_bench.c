@@ -2,7 +2,7 @@
 /* The roofline is plausible; every op is measured at a small shape; a wrong result is
  * reported and not timed; invalid shapes are refused.
  *
- *     test_bench [-d DEVICE] [-f vec|tile] */
+ *     test_bench [-d DEVICE] [-f vec|tile] [--every N]    every Nth of the ops */
 #define _POSIX_C_SOURCE 200809L
 #include "unit/test.h"
 
@@ -92,12 +92,12 @@ static enum weft_status read_wrong(struct weft_device *d, void *to, struct weft_
     return WEFT_OK;
 }
 
-static void test_ops(weft_bench *bench)
+static void test_ops(weft_bench *bench, size_t every)
 {
     honest = device->backend;
     struct weft_backend lying = *honest;
     lying.read = read_wrong;
-    for (size_t i = 0; i < WEFT_ARRAY_SIZE(cases); i++) {
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(cases); i += every) {
         struct timing_counts seen = {0};
         CHECK_OK(
             weft_bench_op(bench, cases[i].op, cases[i].shape, record_step_timing, &seen));
@@ -391,10 +391,12 @@ int main(int argc, char **argv)
     struct weft_device_params params = *weft_device_params();
     const char *selector = "cpu";
     weft_bench *bench = NULL;
-    int index;
+    int index, every = 1;
     for (int i = 1; i + 1 < argc; i += 2)
         if (!strcmp(argv[i], "-d"))
             selector = argv[i + 1];
+        else if (!strcmp(argv[i], "--every"))
+            every = atoi(argv[i + 1]);
         else
             params.family =
                 strcmp(argv[i + 1], "tile") ? WEFT_FAMILY_VEC : WEFT_FAMILY_TILE;
@@ -407,7 +409,7 @@ int main(int argc, char **argv)
     REQUIRE(bench);
     test_between_levels();
     test_roofs(bench);
-    test_ops(bench);
+    test_ops(bench, (size_t)every);
     if (!device->backend->time_replays)
         test_busy_roofs(bench);
     test_timer(bench);
