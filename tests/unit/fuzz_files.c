@@ -94,7 +94,7 @@ static void read_classes(const uint8_t *bytes, size_t size)
 
 #ifdef FUZZ_OPENCL
 const uint8_t fuzz_cache_key[OCL_KEY_BYTES] = {7, 6, 5};
-char fuzz_cache_folder[] = "/tmp/weft-fuzz-XXXXXX";
+char fuzz_cache_folder[40] = "/tmp/weft-fuzz-XXXXXX";
 
 static void remove_cache(void)
 {
@@ -107,6 +107,8 @@ const char *fuzz_cache_entry(void)
     static char path[sizeof(fuzz_cache_folder) + 2 * OCL_KEY_BYTES + 8];
     if (*path)
         return path;
+    if (!access("/dev/shm", W_OK)) /* in memory, and faster */
+        strcpy(fuzz_cache_folder, "/dev/shm/weft-fuzz-XXXXXX");
     MUST(mkdtemp(fuzz_cache_folder));
     atexit(remove_cache);
     int at = snprintf(path, sizeof(path), "%s/", fuzz_cache_folder);
