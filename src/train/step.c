@@ -145,22 +145,44 @@ static enum weft_status record_clip(struct weft_trainer *t)
                                  : WEFT_OK;
 }
 
+/* The weights before this one are frozen; a multiple of GROUP_WEIGHTS. */
+static size_t first_trained(const struct weft_trainer *t)
+{
+    const struct weft_graph *graph = &t->net->graph;
+    size_t first = graph->weights;
+    for (int i = 0; i < graph->count; i++)
+        for (int role = 0; role < WEFT_MAX_PARAMS; role++) {
+            const struct weft_param *param = &graph->nodes[i].params[role];
+            if (weft_param_roles[role].trained && param->count && !param->frozen &&
+                param->at < first)
+                first = param->at;
+        }
+    return first < graph->weights ? first / GROUP_WEIGHTS * GROUP_WEIGHTS : 0;
+}
+
+static struct weft_view skip(struct weft_view view, size_t count)
+{
+    return (struct weft_view){view.mem, view.offset + count, view.count - count};
+}
+
 static enum weft_status record_update(struct weft_trainer *t)
 {
-    size_t weights = t->net->graph.weights;
+    size_t weights = t->net->graph.weights, frozen = first_trained(t);
     struct weft_optimizer_step_args update = {
         .optimizer = t->optimizer,
         .loss_scale_log2 = t->plan->loss_scale_log2,
         .state = {t->buffers.state, 0, STATE_WORDS},
-        .w = {t->buffers.weights, 0, weights},
-        .g = gradient_view(t),
-        .m = {t->moment1, 0, weights},
-        .v = {t->moment2, 0, weights},
+        .w = skip((struct weft_view){t->buffers.weights, 0, weights}, frozen),
+        .g = skip(gradient_view(t), frozen),
+        .m = skip((struct weft_view){t->moment1, 0, weights}, frozen),
+        .v = skip((struct weft_view){t->moment2, 0, weights}, frozen),
         .n = t->batch,
         .loss = metric_view(t, TENSOR_LOSS),
         .correct = metric_view(t, TENSOR_CORRECT),
     };
     view_groups(t, &update.groups, &update.settings);
+    if (update.groups.mem)
+        update.groups = skip(update.groups, frozen / GROUP_WEIGHTS);
     WEFT_TRY(weft_list_begin_segment(t->update, -1, WEFT_PHASE_OPTIMIZER));
     WEFT_TRY(record_clip(t));
     return t->update->primitives->optimizer_step(t->update, &update);
