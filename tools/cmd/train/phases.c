@@ -171,13 +171,14 @@ void train_print_phase(const struct train_session *session)
     int begin = train_phase_begin(session);
     if (!session->phase_count)
         return;
-    term_print("%sPhase%s   %d of %d, epochs %d to %d: learning rate %s, %s, %s%s",
+    term_print("%sPhase%s   %d of %d, epochs %d to %d: learning rate %s, %s, %s%s%s%s",
                term_style_begin(stderr, TERM_BOLD), term_style_end(stderr),
                session->phase + 1, session->phase_count, begin + 1, begin + phase->epochs,
                app_rate_text(train_learning_rate(session)),
                phase->schedule ? phase->schedule : "schedule of the network",
                phase->freeze ? "frozen " : "nothing more frozen",
-               phase->freeze ? phase->freeze : "");
+               phase->freeze ? phase->freeze : "", phase->augment ? "; " : "",
+               phase->augment ? phase->augment : "");
 }
 
 /* The network of the phase: that of the run, with its frozen layers and rates. */
@@ -225,5 +226,6 @@ enum app_exit train_next_phase(struct train_session *session, struct weft_progre
         return app_report_error(session->app, APP_WORK, status);
     session->stall_seconds = 0;
     train_print_phase(session);
+    train_print_features(session);
     return APP_OK;
 }

@@ -310,6 +310,7 @@ enum app_exit train_report_divergence(struct train_session *session,
 void train_print_data(const struct train_session *session);
 /* Replaces `auto` by the selected precision. */
 void train_print_precision(struct train_session *session);
+void train_print_features(const struct train_session *session);
 void train_print_run(const struct train_session *session, const struct weft_progress *at);
 
 /* train_test.c. Fills session->outcome; afterwards the trainer may have the best

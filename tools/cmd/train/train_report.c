@@ -94,6 +94,18 @@ static void print_balance(const struct train_session *session, const char *on,
                on, off, classes, draws / most, draws / least, absent);
 }
 
+void train_print_features(const struct train_session *session)
+{
+    struct weft_trainer_info info;
+    const char *on = term_style_begin(stderr, TERM_BOLD), *off = term_style_end(stderr);
+    weft_trainer_info(session->trainer, &info);
+    if (info.features)
+        term_print("%sFeatures%s the frozen layers run once for each image: %s values",
+                   on, off, table_thousands(info.features));
+    else if (*info.features_note)
+        term_print("%sFeatures%s %s", on, off, info.features_note);
+}
+
 void train_print_run(const struct train_session *session, const struct weft_progress *p)
 {
     struct weft_net_info net;
@@ -125,13 +137,7 @@ void train_print_run(const struct train_session *session, const struct weft_prog
         term_print("%sRates%s   of layers: %s", on, off, session->layer_rates);
     if (strcmp(augment, "none"))
         term_print("%sAugment%s %s", on, off, augment);
-    struct weft_trainer_info info;
-    weft_trainer_info(session->trainer, &info);
-    if (info.features)
-        term_print("%sFeatures%s the frozen layers run once for each image: %s values",
-                   on, off, table_thousands(info.features));
-    else if (*info.features_note)
-        term_print("%sFeatures%s %s", on, off, info.features_note);
+    train_print_features(session);
     if (session->stream)
         term_print("%sStream%s  the images are sent to the device batch by batch", on,
                    off);
