@@ -154,7 +154,7 @@ expect 1 'tiny.net: Not a directory' train --out tiny.net/r
 if grep -q Device both; then wrong "--out is checked too late" both; else right; fi
 expect 1 'step ([0-9]+) \(epoch \1\).*smaller --lr' train --net explodes.net \
     --batch 640 --val-split 0 --out r/explodes
-expect 1 'or start a new run with --precision float32' train --net explodes.net \
+expect 1 'smaller --lr .*--precision float32: .*65,504' train --net explodes.net \
     --batch 640 --val-split 0 --precision float16 --out r/explodes-half
 if [ -e r/0 ]; then wrong "a rejected run left r/0"; else right; fi
 

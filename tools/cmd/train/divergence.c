@@ -89,6 +89,14 @@ bool train_is_guessing(const struct train_session *session, const struct weft_pr
            loss / samples >= limit;
 }
 
+/* True if the range of float16 is a likely cause: `auto` may have chosen it, too. */
+static bool may_overflow(const struct train_session *session, const char *what)
+{
+    struct weft_trainer_info info;
+    weft_trainer_info(session->trainer, &info);
+    return info.precision == WEFT_PRECISION_FLOAT16 && strcmp(what, TRAIN_GUESSING) != 0;
+}
+
 enum app_exit train_report_divergence(struct train_session *session,
                                       const struct weft_progress *p, const char *what)
 {
@@ -103,8 +111,9 @@ enum app_exit train_report_divergence(struct train_session *session,
             what, (long long)p->step, (long long)epoch, session->run.last,
             (long long)session->saved_step, paths_shell_quoted(session->run.folder),
             app_rate_text(train_learning_rate(session)),
-            session->precision == WEFT_PRECISION_FLOAT16
-                ? ", or start a new run with --precision float32"
+            may_overflow(session, what)
+                ? ", or start a new run with --precision float32: in float16 an "
+                  "activation, or a gradient times its loss scale, may exceed 65,504"
                 : "");
     session->diverged = true;
     return session->keep_going ? APP_OK : APP_FAILED;
