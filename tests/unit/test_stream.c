@@ -144,11 +144,67 @@ static void check_shorter_file(const char *path)
     free(bytes);
 }
 
+/* Three images of 1024x1024. */
+static weft_dataset *make_large(void)
+{
+    enum { LARGE = 1024, MANY = 3 };
+    size_t size = (size_t)MANY * LARGE * LARGE;
+    uint8_t *pixels = malloc(size);
+    int32_t labels[MANY];
+    weft_dataset *data = NULL;
+    REQUIRE(pixels);
+    for (size_t i = 0; i < size; i++)
+        pixels[i] = (uint8_t)(i * 7 >> 4 ^ i >> 13);
+    for (int i = 0; i < MANY; i++)
+        labels[i] = i % CLASSES;
+    CHECK_OK(weft_dataset_from_memory(
+        ctx,
+        weft_dataset_params(.count = MANY, .height = LARGE, .width = LARGE, .channels = 1,
+                            .classes = CLASSES, .pixels = pixels, .labels = labels),
+        &data));
+    free(pixels);
+    REQUIRE(data);
+    return data;
+}
+
+/* Weights, after some steps with augmentation, of images on the device and streamed. */
+static void check_large_images(void)
+{
+    static const char text[] =
+        "conv 4 5x5 stride=8 relu\navg-pool 8\nflatten\ndense 4\nsoftmax\n"
+        "augment flip crop=0.3 rotate=10 brightness=0.2 erase=0.5 mixup=0.4\n";
+    weft_dataset *data = make_large();
+    weft_net *net = NULL;
+    CHECK_OK(weft_net_create(
+        ctx, text,
+        weft_net_params(.height = 1024, .width = 1024, .channels = 1, .classes = CLASSES),
+        &net));
+    REQUIRE(net);
+    for (int stream = 0; stream < 2; stream++) {
+        weft_trainer *trainer = NULL;
+        struct weft_progress p;
+        CHECK_OK(weft_trainer_create(
+            device, net, data, weft_train_params(.seed = 3, .batch = 1, .stream = stream),
+            &trainer));
+        REQUIRE(trainer);
+        CHECK_OK(weft_trainer_run(trainer, 2));
+        CHECK_OK(weft_trainer_progress(trainer, &p));
+        CHECK(isfinite(p.loss) && p.loss > 0);
+        CHECK_OK(weft_trainer_save_checkpoint(
+            trainer, path_of(stream ? "large-streamed" : "large"), NULL));
+        weft_trainer_destroy(&trainer);
+    }
+    CHECK(same_files(path_of("large"), path_of("large-streamed")));
+    weft_net_destroy(&net);
+    weft_dataset_destroy(&data);
+}
+
 int main(int argc, char **argv)
 {
     open_device(argc, argv);
     const char *path = write_data();
     check_same_bits(path);
     check_shorter_file(path);
+    check_large_images();
     return close_device();
 }
