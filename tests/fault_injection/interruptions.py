@@ -173,7 +173,7 @@ def kill_often(training, epochs, count):
     shutil.rmtree(training.folder + "/cache", ignore_errors=True)  # its decoding is interrupted too
     process, wrong = training.first(epochs, "--stream"), []
     for number in range(count):
-        done, end = training.epochs_done(), time.monotonic() + 20
+        done, end = training.epochs_done(), time.monotonic() + 300
         while process.poll() is None and training.epochs_done() == done and time.monotonic() < end:
             time.sleep(0.005)
         time.sleep(random.uniform(0, 0.02))
@@ -184,7 +184,8 @@ def kill_often(training, epochs, count):
         finish(process)
         wrong += whole(training)
         words = ("--stream",) if number % 2 else ()
-        process = training.start("--resume", "--epochs", str(epochs), "--out", "run", *words)
+        process = training.start("--resume", "--epochs", str(epochs), "--out", "run", *words) \
+            if os.path.exists(os.path.join(training.work, LAST)) else training.first(epochs, "--stream")
     code, messages = finish(process)
     return wrong + ([f"the last one failed: {messages[-300:]}"] if code else [])
 
