@@ -29,6 +29,10 @@ weft_dataset *weft_dataset_retain(const weft_dataset *data);
 enum weft_status weft_dataset_gather(weft_context *ctx, const weft_dataset *data,
                                      const uint32_t *images, int count, uint8_t *pixels);
 
+/* The same images are gathered soon: the disk begins to read those that stay in their
+ * file, all at once. */
+void weft_dataset_expect(const weft_dataset *data, const uint32_t *images, int count);
+
 /* Some images that follow each other: those in memory, or read into a buffer that belongs
  * to `block`. */
 struct weft_image_block {

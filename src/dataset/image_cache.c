@@ -72,10 +72,9 @@ static void compute_key(const struct weft_reading *reading,
     add_request(&hash, reading);
     for (size_t i = 0; i < list->count; i++) {
         const struct weft_listed_image *image = &list->images[i];
-        const int64_t numbers[] = {(int64_t)image->size, image->seconds,
-                                   image->nanoseconds};
         add(&hash, image->path, strlen(image->path));
-        add(&hash, numbers, sizeof(numbers));
+        add(&hash, &image->size, sizeof(image->size));
+        add(&hash, image->times, sizeof(image->times));
     }
     weft_sha256_finish(&hash, key);
 }
@@ -345,6 +344,13 @@ bool weft_image_cache_load(const struct weft_image_cache *c, size_t image,
     uint64_t hash = c->records[image].hash;
     return hash && read_at(c->fd, pixels, c->bytes, pixels_at(c, image)) &&
            (weft_hash64(pixels, c->bytes) | 1) == hash;
+}
+
+void weft_image_cache_expect(const struct weft_image_cache *c, size_t image)
+{
+    if (c->records[image].hash)
+        posix_fadvise(c->fd, (off_t)pixels_at(c, image), (off_t)c->bytes,
+                      POSIX_FADV_WILLNEED);
 }
 
 void weft_image_cache_store(struct weft_image_cache *c, size_t image,

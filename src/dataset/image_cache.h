@@ -35,6 +35,8 @@ const char *weft_image_cache_failure(const struct weft_image_cache *cache, size_
  * as weft_image_cache_store, for different images. */
 bool weft_image_cache_load(const struct weft_image_cache *cache, size_t image,
                            uint8_t *pixels);
+/* The pixels are read soon. */
+void weft_image_cache_expect(const struct weft_image_cache *cache, size_t image);
 void weft_image_cache_store(struct weft_image_cache *cache, size_t image,
                             const struct weft_image_record *record,
                             const uint8_t *pixels);

@@ -229,6 +229,15 @@ enum weft_status weft_image_feed_decode(weft_context *ctx, struct weft_image_fee
                                        : WEFT_OK;
 }
 
+void weft_image_feed_expect(struct weft_image_feed *f,
+                            const struct weft_image_selection *s)
+{
+    if (weft_image_feed_is_decoding(f))
+        return;
+    for (size_t k = 0; k < s->count; k++)
+        weft_image_cache_expect(f->cache, place(s, k));
+}
+
 enum weft_status weft_image_feed_finish(weft_context *ctx, struct weft_image_feed *f)
 {
     const struct weft_image_selection all = {.count = f->count};

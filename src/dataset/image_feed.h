@@ -38,6 +38,10 @@ enum weft_status weft_image_feed_read(weft_context *ctx, struct weft_image_feed 
                                       const struct weft_image_selection *selection,
                                       uint8_t *pixels);
 
+/* The images are read soon; those of a complete file are read ahead. */
+void weft_image_feed_expect(struct weft_image_feed *feed,
+                            const struct weft_image_selection *selection);
+
 /* Decodes what is missing. WEFT_ERR_NOMEM. */
 enum weft_status weft_image_feed_finish(weft_context *ctx, struct weft_image_feed *feed);
 

@@ -61,8 +61,10 @@ enum weft_status weft_image_list_add(weft_context *ctx, struct weft_image_list *
     *image = (struct weft_listed_image){.path = path, .label = label};
     if (!stat(path, &info)) { /* else opening it says why not */
         image->size = (uint64_t)info.st_size;
-        image->seconds = (int64_t)info.st_mtim.tv_sec;
-        image->nanoseconds = (int64_t)info.st_mtim.tv_nsec;
+        image->times[0] = (int64_t)info.st_mtim.tv_sec;
+        image->times[1] = (int64_t)info.st_mtim.tv_nsec;
+        image->times[2] = (int64_t)info.st_ctim.tv_sec;
+        image->times[3] = (int64_t)info.st_ctim.tv_nsec;
     }
     return WEFT_OK;
 }

@@ -8,8 +8,9 @@
 struct weft_listed_image {
     char *path; /* as it is opened */
     int32_t label;
-    uint64_t size; /* of the file, and the time of its last change: known contents are */
-    int64_t seconds, nanoseconds; /* not decoded again */
+    uint64_t size;    /* of the file, and the times of the last changes of its contents */
+    int64_t times[4]; /* and of anything, which no program sets: what is known is not */
+                      /* decoded again */
 };
 
 /* Files that cannot be used: their number, and what is wrong with the first few. */

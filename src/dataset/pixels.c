@@ -63,6 +63,20 @@ enum weft_status weft_dataset_gather(weft_context *ctx, const weft_dataset *data
     return WEFT_OK;
 }
 
+void weft_dataset_expect(const weft_dataset *data, const uint32_t *images, int count)
+{
+    const struct weft_image_selection chosen = {
+        .order = data->order, .images = images, .count = (size_t)count};
+    size_t bytes = weft_dataset_image_bytes(&data->info);
+    if (data->feed)
+        weft_image_feed_expect(data->feed, &chosen);
+    for (int i = 0; data->map && i < count; i++) {
+        size_t image = data->order ? data->order[images[i]] : images[i];
+        size_t first = (size_t)(data->pixels - data->map->bytes);
+        weft_file_map_expect(data->map, first + image * bytes, bytes);
+    }
+}
+
 int weft_dataset_block_images(const weft_dataset *data)
 {
     size_t fits = BLOCK_BYTES / weft_dataset_image_bytes(&data->info);

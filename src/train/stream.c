@@ -14,6 +14,7 @@
 #include <string.h>
 
 enum { RING_BYTES = 64 << 20, LEAST_SLOTS = 4, MOST_SLOTS = 32, MESSAGE = 256 };
+enum { AHEAD_BYTES = 8 << 20, MOST_AHEAD = 8 }; /* of what the disk is asked for */
 
 struct weft_stream {
     weft_context *ctx;
@@ -28,6 +29,8 @@ struct weft_stream {
     int32_t *labels;         /* of all slots */
     uint32_t *images;        /* of the slot that is being filled */
     double stalled;
+    int ahead;        /* steps */
+    int64_t expected; /* the first one whose images the disk was not asked for */
 
     bool threaded; /* else weft_stream_take gathers */
     pthread_t thread;
@@ -40,9 +43,8 @@ struct weft_stream {
     char message[MESSAGE];
 };
 
-static void gather_labels(struct weft_stream *s, int64_t step)
+static void list_images(struct weft_stream *s, int64_t step)
 {
-    int64_t slot = step % s->slots;
     uint32_t epoch = (uint32_t)(step / s->steps_per_epoch);
     uint32_t first = (uint32_t)(step % s->steps_per_epoch) * (uint32_t)s->batch;
     uint32_t count = (uint32_t)s->info.count;
@@ -53,7 +55,18 @@ static void gather_labels(struct weft_stream *s, int64_t step)
             s->balance
                 ? weft_balanced_sample(s->balance, count, at, epoch, key0, key1).image
                 : weft_shuffled_sample(count, at, epoch, key0, key1).image;
-        s->labels[slot * s->rows + row] = s->info.labels[s->images[row]];
+    }
+}
+
+/* The images of the next steps: a disk reads many at once faster than one after the
+ * other. */
+static void expect(struct weft_stream *s, int64_t step)
+{
+    if (s->expected < step || s->expected > step + s->ahead + 1)
+        s->expected = step;
+    for (; s->expected <= step + s->ahead; s->expected++) {
+        list_images(s, s->expected);
+        weft_dataset_expect(s->data, s->images, s->rows);
     }
 }
 
@@ -64,7 +77,11 @@ static enum weft_status fill(struct weft_stream *s, int64_t step)
     uint8_t *to = s->pixels + slot * (size_t)s->rows * s->image_bytes;
     if (step == s->steps_per_epoch) /* also those that no batch of the first epoch had */
         WEFT_TRY(weft_dataset_finish_decoding(NULL, s->data));
-    gather_labels(s, step);
+    if (!s->features)
+        expect(s, step);
+    list_images(s, step);
+    for (size_t row = 0; row < (size_t)s->rows; row++)
+        s->labels[slot * (size_t)s->rows + row] = s->info.labels[s->images[row]];
     if (!s->features)
         return weft_dataset_gather(NULL, s->data, s->images, s->rows, to);
     for (int row = 0; row < s->rows; row++)
@@ -134,6 +151,8 @@ enum weft_status weft_stream_create(weft_context *ctx, const struct weft_stream_
     s->slots = fits < LEAST_SLOTS  ? LEAST_SLOTS
                : fits < MOST_SLOTS ? (int)fits
                                    : MOST_SLOTS;
+    fits = AHEAD_BYTES / slot;
+    s->ahead = fits < 1 ? 1 : fits < MOST_AHEAD ? (int)fits : MOST_AHEAD;
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->changed, NULL);
     s->pixels = malloc((size_t)s->slots * slot);

@@ -6,6 +6,7 @@
 #include "os/open_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -88,4 +89,9 @@ enum weft_status weft_file_map_read(weft_context *ctx, const struct weft_file_ma
         done += (size_t)got;
     }
     return WEFT_OK;
+}
+
+void weft_file_map_expect(const struct weft_file_map *map, size_t at, size_t size)
+{
+    posix_fadvise(map->fd, (off_t)at, (off_t)size, POSIX_FADV_WILLNEED);
 }

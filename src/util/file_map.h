@@ -25,4 +25,7 @@ void weft_file_map_release(struct weft_file_map **map);
 enum weft_status weft_file_map_read(weft_context *ctx, const struct weft_file_map *map,
                                     size_t at, void *to, size_t size);
 
+/* These bytes are read soon: the disk begins with them. */
+void weft_file_map_expect(const struct weft_file_map *map, size_t at, size_t size);
+
 #endif
