@@ -48,7 +48,6 @@ RUNS = {
     "augment.h": [VEC + ["batch"]],
     "augment_options.h": [VEC + ["batch"]],
     "augment_rows.cl": [VEC + ["batch"]],
-    "balance.h": [VEC + ["batch"]],
     "batch.cl": [VEC + ["-n", "8", "batch"]],
     "batch.h": [VEC + ["batch"]],
     "balance.h": [VEC + ["batch"]],
