@@ -516,7 +516,7 @@ expect 2 'must be like 128' "$weft" tune --batch 1,x
 if "$weft" devices 2>/dev/null | grep -q PoCL; then
     tune=("$weft" tune -d 0 --net tiny.net -b 4 --inference-batch 0)
     json weft.tune/2 'j["rows"] == []' "$weft" tune -d 0 --show -f json
-    expect 0 'the tuned kernels' "${tune[@]}" --time-limit 6
+    expect 0 'the tuned kernels' "${tune[@]}" --time-limit 10
     json weft.tune/2 'len(j["rows"]) > 0' "$weft" tune -d 0 --show -f json
     expect 0 '^' "$weft" tune -d 0 --export
     expect 130 'Interrupted' timeout --preserve-status -s INT 2 "${tune[@]}" --full

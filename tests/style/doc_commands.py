@@ -85,7 +85,7 @@ SOURCE = re.compile(r"(?:src|cl|include|tests|tools|docs|benchmarks)/"
 LINK = re.compile(r"\]\((?!http)([^)#]+)")
 
 # Options of other programs in the text.
-FOREIGN = {"--device", "--gpus", "--list", "--half", "--held-out", "--photographs"}
+FOREIGN = {"--device", "--each", "--gpus", "--list", "--half", "--held-out", "--photographs"}
 
 
 def fenced(text, language):
