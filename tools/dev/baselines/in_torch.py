@@ -44,15 +44,20 @@ def as_tensor(images):
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
+def build(net, named=()):
+    """The model of a network; layers whose weights are among the tensors `named` have their names."""
+    modules = collections.OrderedDict()
+    for at, layer in enumerate(net.layers):
+        own = f"{layer.name}.weight" in named and layer.name not in modules
+        modules[layer.name if own else f"{layer.kind}-{at}"] = MAKERS[layer.kind](layer)
+    return nn.Sequential(modules).to(memory_format=torch.channels_last)
+
+
 class Baseline:
     def __init__(self, job):
         torch.set_num_threads(job.threads)
         self.job = job
-        modules = collections.OrderedDict()
-        for at, layer in enumerate(job.net.layers):
-            own = f"{layer.name}.weight" in job.tensors and layer.name not in modules
-            modules[layer.name if own else f"{layer.kind}-{at}"] = MAKERS[layer.kind](layer)
-        self.model = nn.Sequential(modules).to(memory_format=torch.channels_last)
+        self.model = build(job.net, job.tensors)
         tensors = {k: torch.from_numpy(v) for k, v in job.tensors.items()}
         odd = self.model.load_state_dict(tensors, strict=False)
         missing = [k for k in odd.missing_keys if not k.endswith("num_batches_tracked")]
