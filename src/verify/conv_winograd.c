@@ -14,18 +14,9 @@ enum { IMPULSE_STEP = 6 };
 static enum weft_status image_init(const struct conv_case *v,
                                    struct winograd_image *image, int h, int w, int c)
 {
-    size_t count = (size_t)v->conv.n * (size_t)h * (size_t)w * (size_t)c;
-    *image = (struct winograd_image){h, w, c, calloc(count, sizeof(double)),
-                                     calloc(count, sizeof(double))};
-    return image->v && image->e ? WEFT_OK
-                                : weft_out_of_memory(lab_context(&v->base.lab), "verify",
-                                                     2 * count * sizeof(double));
-}
-
-static void image_finish(struct winograd_image *image)
-{
-    free(image->v);
-    free(image->e);
+    return winograd_image_init(image, v->conv.n, h, w, c)
+               ? WEFT_OK
+               : weft_out_of_memory(lab_context(&v->base.lab), "verify", 0);
 }
 
 static void set_numbers(const struct conv_case *v, struct winograd_image *image,
@@ -131,8 +122,8 @@ enum weft_status conv_winograd_bounds(struct conv_case *v, const struct verify_r
     else
         memcpy(own, p.out.e, result->count * sizeof(*own));
 done:
-    image_finish(&p.x);
-    image_finish(&p.out);
+    winograd_image_finish(&p.x);
+    winograd_image_finish(&p.out);
     if (status)
         free(own);
     else
@@ -154,8 +145,8 @@ enum weft_status conv_winograd_weight_bounds(struct conv_case *v,
         if (!winograd_weight_errors(&p, v->dw->bound))
             status = weft_out_of_memory(lab_context(&v->base.lab), "verify", 0);
     }
-    image_finish(&p.x);
-    image_finish(&p.out);
+    winograd_image_finish(&p.x);
+    winograd_image_finish(&p.out);
     return status;
 }
 

@@ -42,6 +42,7 @@ struct verify_point {
     double got, want;
     double bound;
     bool exact_word; /* bits, not a number with a bound */
+    bool follow;     /* the closest bound, though it costs more */
 };
 
 /* Sets expected value and bound of point->at of an output; `got` is set. */

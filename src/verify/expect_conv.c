@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Expected results of convolutions, dense layers and pools. */
-#include "verify/expect.h"
+#include "verify/expect_conv.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A convolution, or the dense layer that is one, with its arguments on the host. */
-struct conv_data {
-    const struct weft_conv *conv;
-    const struct weft_pool *pool;
-    struct weft_activation activation;
-    const struct weft_act_grad *act_grad;
-    const float *x, *w, *bias, *dy;
-    const uint8_t *argmax; /* before */
-};
 
 static struct conv_data conv_data_of(const struct verify_call *v)
 {
@@ -125,12 +115,14 @@ static double forward_terms(const struct weft_conv *g)
 
 /* f(z) at an output position of the convolution, and its error bound. */
 static double activated(struct verify_call *v, const struct conv_data *d, int n, int oy,
-                        int ox, int k, double *bound)
+                        int ox, int k, bool follow, double *bound)
 {
     double size, z = sum_products(d, n, oy, ox, k, &size);
     double y = act_reference(d->activation, z);
-    double off = products_bound(v, forward_terms(d->conv)) * size +
-                 winograd_share(v, d, false, n, k);
+    double off = follow && v->winograd
+                     ? expect_winograd_forward(v, d, n, oy, ox, k)
+                     : products_bound(v, forward_terms(d->conv)) * size +
+                           winograd_share(v, d, false, n, k);
     *bound = act_error_bound(d->activation, size, off, y) + FP32_UNIT_ROUNDOFF * fabs(y) +
              FP32_MIN_NORMAL;
     return y;
@@ -170,7 +162,7 @@ static void forward_pooled(struct verify_call *v, const struct conv_data *d,
         double bound;
         if (!pool_place(pool, o.y, o.x, tap, &y, &x))
             continue;
-        double value = activated(v, d, o.n, y, x, o.c, &bound);
+        double value = activated(v, d, o.n, y, x, o.c, p->follow, &bound);
         if (is_argmax && tap == (int)p->got)
             named = value + bound;
         if (value > largest) {
@@ -193,12 +185,11 @@ static void forward(struct verify_call *v, const struct conv_data *d, bool is_ar
         return;
     }
     struct place o = place_of(p->at, d->conv->out_h, d->conv->out_w, d->conv->k);
-    p->want = activated(v, d, o.n, o.y, o.x, o.c, &p->bound);
+    p->want = activated(v, d, o.n, o.y, o.x, o.c, p->follow, &p->bound);
 }
 
-/* dz at an output position: dy, or of a pool what its windows scatter there. */
-static double gradient_at(const struct conv_data *d, int n, int oy, int ox, int k,
-                          double *size)
+double expect_conv_gradient(const struct conv_data *d, int n, int oy, int ox, int k,
+                            double *size)
 {
     const struct weft_pool *p = d->pool;
     if (!p->r) {
@@ -259,16 +250,17 @@ static void backward_data(struct verify_call *v, const struct conv_data *d,
                 d->w +
                 ((size_t)(r * g->s + s) * (size_t)in + (size_t)(i.c % in)) * (size_t)g->k;
             for (int k = group * out; k < (group + 1) * out; k++) {
-                double dz_size, dz = gradient_at(d, i.n, oy, ox, k, &dz_size);
+                double dz_size, dz = expect_conv_gradient(d, i.n, oy, ox, k, &dz_size);
                 sum += dz * (double)w[k];
                 size += dz_size * fabs((double)w[k]);
             }
         }
     p->want = sum;
-    p->bound =
-        products_bound(v, (double)g->r * g->s * out + pool_max_overlap(d->pool) + 4) *
-            size +
-        winograd_share(v, d, true, i.n, i.c) + FP32_MIN_NORMAL;
+    double terms = (double)g->r * g->s * out + pool_max_overlap(d->pool) + 4;
+    p->bound = FP32_MIN_NORMAL + (p->follow && v->winograd
+                                      ? expect_winograd_data(v, d, i.n, i.y, i.x, i.c)
+                                      : products_bound(v, terms) * size +
+                                            winograd_share(v, d, true, i.n, i.c));
     verify_apply_act_grad(v, d->act_grad, p->at, size, p);
 }
 
@@ -312,7 +304,8 @@ static void backward_weights(struct verify_call *v, const struct conv_data *d,
                 int ix = ox * g->stride_x - g->pad_left + tap % g->s * g->dilation_x;
                 if (!is_bias && (ix < 0 || ix >= g->w))
                     continue;
-                double dz_size, dz = gradient_at(d, n, oy, ox, k, &dz_size), x = 1;
+                double dz_size, dz = expect_conv_gradient(d, n, oy, ox, k, &dz_size),
+                                x = 1;
                 if (!is_bias)
                     x = (double)
                             d->x[(((size_t)n * (size_t)g->h + (size_t)iy) * (size_t)g->w +
@@ -324,10 +317,12 @@ static void backward_weights(struct verify_call *v, const struct conv_data *d,
             }
         }
     p->want = sum;
-    p->bound = products_bound(v, (double)g->n * g->out_h * g->out_w +
-                                     pool_max_overlap(d->pool) + 4) *
-                   size +
-               FP32_MIN_NORMAL;
+    if (p->follow && v->winograd && !is_bias) {
+        p->bound = expect_winograd_weights(v, d, tap, c, k) + FP32_MIN_NORMAL;
+        return;
+    }
+    double terms = (double)g->n * g->out_h * g->out_w + pool_max_overlap(d->pool) + 4;
+    p->bound = products_bound(v, terms) * size + FP32_MIN_NORMAL;
     if (!is_bias)
         p->bound += winograd_weights_share(v, d, tap, c, k);
 }

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEAST_SAMPLES = 48, MOST_SAMPLES = 4096, MOST_CHANNELS = 8 };
+/* FOLLOWED: of the samples of an output, those with the closest bound. */
+enum { LEAST_SAMPLES = 48, MOST_SAMPLES = 4096, MOST_CHANNELS = 8, FOLLOWED = 3 };
 
 void verify_trace_init(struct verify_trace *t, double work)
 {
@@ -247,7 +248,8 @@ static enum weft_status check_sample(const struct output_check *o, const struct 
         t->pending = more;
     }
     for (size_t i = 0; i < s->size && !t->fault[0]; i++) {
-        struct verify_point p = {.at = sample_at(t, s, i)};
+        struct verify_point p = {.at = sample_at(t, s, i),
+                                 .follow = i % (s->size / FOLLOWED + 1) == 0};
         p.got = value_at(a, v->arrays[o->output].after, p.at);
         verify_expectations[v->call.primitive].expect(v, o->output, &p);
         if (o->deferred)

@@ -297,6 +297,20 @@ static void transform_both(const struct points *c, transform *axis, int from, in
 
 /* ---- convolutions ---- */
 
+bool winograd_image_init(struct winograd_image *image, int n, int h, int w, int c)
+{
+    size_t count = (size_t)n * (size_t)h * (size_t)w * (size_t)c;
+    *image = (struct winograd_image){h, w, c, calloc(count, sizeof(double)),
+                                     calloc(count, sizeof(double))};
+    return image->v && image->e;
+}
+
+void winograd_image_finish(struct winograd_image *image)
+{
+    free(image->v);
+    free(image->e);
+}
+
 static void load_tile(const struct winograd_image *x, int n, int top, int left, int c,
                       int side, struct approx *tile)
 {

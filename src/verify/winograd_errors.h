@@ -10,6 +10,9 @@ struct winograd_image {
     int h, w, c;
     double *v, *e;
 };
+/* Zeros. False: out of memory; finish frees either. */
+bool winograd_image_init(struct winograd_image *image, int n, int h, int w, int c);
+void winograd_image_finish(struct winograd_image *image);
 
 /* A convolution with 3x3 filters, in tiles of outputs x outputs. Its weight gradient
  * takes the gradient of the result in `out`. */

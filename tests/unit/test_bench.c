@@ -205,7 +205,7 @@ static enum weft_status replay_damaged(struct weft_command_list *list, int first
         WEFT_TRY(honest->read(device, values, y.mem, y.offset * sizeof(*values),
                               y.count * sizeof(*values)));
         for (size_t k = 0; k < y.count; k++)
-            values[k] *= 1 + 0x1p-6f;
+            values[k] *= 1 + 0x1p-9f;
         WEFT_TRY(honest->write(device, y.mem, y.offset * sizeof(*values), values,
                                y.count * sizeof(*values)));
         free(values);
