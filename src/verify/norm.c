@@ -274,7 +274,10 @@ static enum weft_status verify_gradients(struct norm_case *n, struct norm_runs *
         for (size_t j = 0; j < g.count; j++)
             x[g.first + j * g.step] += j % 2 ? 2.0f : -2.0f;
     }
-    for (size_t i = 0; i < WEFT_ARRAY_SIZE(sides); i++) {
+    /* dx of a single element is a difference of equal numbers, times 1 / sqrt(epsilon):
+     * its rounding is not that of its own size. */
+    size_t first = group_at(n, 0).count > 1 ? 0 : 1;
+    for (size_t i = first; i < WEFT_ARRAY_SIZE(sides); i++) {
         const struct gradient_check slope = {.what = sides[i].what,
                                              .forward = r->forward,
                                              .backward = r->both,
