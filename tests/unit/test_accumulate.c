@@ -85,23 +85,13 @@ static void check_step(const weft_dataset *data)
 /* Bits of a run as it is, resumed, and with its images sent batch by batch. */
 static void check_bits(void)
 {
-    const char *half = path_of("half"), *whole = path_of("whole"), *two = path_of("two");
     for (int way = 0; way < 3; way++) {
         struct weft_train_params params =
             *weft_train_params(.batch = 24, .seed = 7, .accumulate = 3,
                                .stream = way == 1, .audit = 2 * way);
         weft_dataset *data = make_data(COUNT);
         weft_trainer *t = start(device, every, data, &params);
-        CHECK_OK(weft_trainer_run(t, 5));
-        CHECK_OK(weft_trainer_save_checkpoint(t, way ? two : half, NULL));
-        CHECK(!way || same_files(half, two));
-        CHECK_OK(weft_trainer_run(t, 6));
-        CHECK_OK(weft_trainer_save_checkpoint(t, way ? two : whole, NULL));
-        CHECK(!way || same_files(whole, two));
-        CHECK_OK(weft_trainer_load_checkpoint(t, half));
-        CHECK_OK(weft_trainer_run(t, 6));
-        CHECK_OK(weft_trainer_save_checkpoint(t, two, NULL));
-        CHECK(same_files(whole, two));
+        check_run_bits(t, way);
         weft_trainer_destroy(&t);
         weft_dataset_destroy(&data);
     }

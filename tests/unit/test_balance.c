@@ -129,19 +129,9 @@ static void check_labels(const weft_dataset *data)
 /* Bits of a run as it is, audited, with its images sent batch by batch; and resumed. */
 static void check_bits(const weft_dataset *data)
 {
-    const char *half = path_of("half"), *whole = path_of("whole"), *two = path_of("two");
     for (int way = 0; way < 3; way++) {
         weft_trainer *t = start(device, data, way == 1, 2 * (way == 2));
-        CHECK_OK(weft_trainer_run(t, 5));
-        CHECK_OK(weft_trainer_save_checkpoint(t, way ? two : half, NULL));
-        CHECK(!way || same_files(half, two));
-        CHECK_OK(weft_trainer_run(t, 6));
-        CHECK_OK(weft_trainer_save_checkpoint(t, way ? two : whole, NULL));
-        CHECK(!way || same_files(whole, two));
-        CHECK_OK(weft_trainer_load_checkpoint(t, half));
-        CHECK_OK(weft_trainer_run(t, 6));
-        CHECK_OK(weft_trainer_save_checkpoint(t, two, NULL));
-        CHECK(same_files(whole, two));
+        check_run_bits(t, way);
         weft_trainer_destroy(&t);
     }
 }

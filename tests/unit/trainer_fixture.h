@@ -134,6 +134,24 @@ static inline bool same_files(const char *left, const char *right)
     return same;
 }
 
+/* A new trainer's checkpoints after 5 and 11 steps, and after 11 of which the last 6 are
+ * resumed: way 0 writes `half` and `whole`, the other ways of the same run must have the
+ * same bits. */
+static inline void check_run_bits(weft_trainer *t, int way)
+{
+    const char *half = path_of("half"), *whole = path_of("whole"), *two = path_of("two");
+    CHECK_OK(weft_trainer_run(t, 5));
+    CHECK_OK(weft_trainer_save_checkpoint(t, way ? two : half, NULL));
+    CHECK(!way || same_files(half, two));
+    CHECK_OK(weft_trainer_run(t, 6));
+    CHECK_OK(weft_trainer_save_checkpoint(t, way ? two : whole, NULL));
+    CHECK(!way || same_files(whole, two));
+    CHECK_OK(weft_trainer_load_checkpoint(t, half));
+    CHECK_OK(weft_trainer_run(t, 6));
+    CHECK_OK(weft_trainer_save_checkpoint(t, two, NULL));
+    CHECK(same_files(whole, two));
+}
+
 /* Networks take seconds to compile; most of all by this family. */
 static bool compiles, tile;
 
