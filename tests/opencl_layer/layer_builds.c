@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Compilers that crash, hang, fail, report wrong binaries, or compile a function of
- * OpenCL C into another: that is a row's `text`, put before every program. */
-#define _POSIX_C_SOURCE 200809L
+/* Compilers that crash, hang, fail, report wrong binaries, compile nothing, or compile a
+ * function of OpenCL C into another: that is a row's `text`, put before every program. */
+#define _GNU_SOURCE /* memmem */
 #include "opencl_layer/layer.h"
 
 #include <stdio.h>
@@ -116,6 +116,97 @@ static cl_program CL_API_CALL prelude(cl_context context, cl_uint count,
     return layer_next.clCreateProgramWithSource(context, 2, all, lengths, error);
 }
 
+/* ---- programs that are not built: a kernel that does nothing stands for theirs ---- */
+
+/* One for each context. The reference that is kept here also keeps the context. */
+static struct {
+    cl_context context;
+    cl_program program;
+    bool built;
+} stubs[16];
+static size_t stub_count;
+
+static size_t stub_at(cl_program program)
+{
+    size_t i = 0;
+    while (i < stub_count && stubs[i].program != program)
+        i++;
+    return i;
+}
+
+/* Programs that try what a device can do or how fast it is are the driver's. */
+static cl_program CL_API_CALL create_stub(cl_context context, cl_uint count,
+                                          const char **texts, const size_t *sizes,
+                                          cl_int *error)
+{
+    static const char *text = "__kernel void nothing(void)\n{\n}\n";
+    size_t i = 0;
+    for (cl_uint part = 0; part < count; part++)
+        if (memmem(texts[part], sizes ? sizes[part] : strlen(texts[part]), "probe_", 6))
+            return layer_next.clCreateProgramWithSource(context, count, texts, sizes,
+                                                        error);
+    while (i < stub_count && stubs[i].context != context)
+        i++;
+    if (i == LAYER_COUNT(stubs))
+        layer_exit_with_error("more contexts than stubs", layer_active_fault->name);
+    layer_report_triggered();
+    if (i == stub_count) {
+        stubs[i].program =
+            layer_next.clCreateProgramWithSource(context, 1, &text, NULL, error);
+        if (!stubs[i].program)
+            return NULL;
+        stubs[i].context = context;
+        stub_count++;
+    }
+    *error = layer_next.clRetainProgram(stubs[i].program);
+    return stubs[i].program;
+}
+
+static cl_int CL_API_CALL build_stub(BUILD_PARAMETERS)
+{
+    size_t i = stub_at(program);
+    if (i < stub_count && stubs[i].built)
+        return CL_SUCCESS;
+    cl_int error = layer_next.clBuildProgram(program, count, ids, options, done, data);
+    if (i < stub_count)
+        stubs[i].built = !error;
+    return error;
+}
+
+static cl_kernel CL_API_CALL kernel_of_stub(cl_program program, const char *name,
+                                            cl_int *error)
+{
+    return layer_next.clCreateKernel(
+        program, stub_at(program) < stub_count ? "nothing" : name, error);
+}
+
+static bool is_stub(cl_kernel kernel)
+{
+    cl_program program = NULL;
+    layer_next.clGetKernelInfo(kernel, CL_KERNEL_PROGRAM, sizeof(program), &program,
+                               NULL);
+    return stub_at(program) < stub_count;
+}
+
+static cl_int CL_API_CALL arg_of_stub(cl_kernel kernel, cl_uint index, size_t size,
+                                      const void *value)
+{
+    return is_stub(kernel) ? CL_SUCCESS
+                           : layer_next.clSetKernelArg(kernel, index, size, value);
+}
+
+static cl_int CL_API_CALL launch_stub(cl_command_queue queue, cl_kernel kernel,
+                                      cl_uint dims, const size_t *offset,
+                                      const size_t *global, const size_t *local,
+                                      cl_uint waits, const cl_event *events,
+                                      cl_event *event)
+{
+    return is_stub(kernel)
+               ? CL_SUCCESS
+               : layer_next.clEnqueueNDRangeKernel(queue, kernel, dims, offset, global,
+                                                   local, waits, events, event);
+}
+
 #define BUILD(name, call)                  \
     {                                      \
         name, .calls.clBuildProgram = call \
@@ -136,6 +227,11 @@ const struct layer_fault layer_build_faults[] = {
     BUILD("build-fails", fail),
     BUILD("build-claims", claim),
     BUILD("build-without-options", forget_options),
+    {"build-probes", .calls = {.clCreateProgramWithSource = create_stub,
+                               .clBuildProgram = build_stub,
+                               .clCreateKernel = kernel_of_stub,
+                               .clSetKernelArg = arg_of_stub,
+                               .clEnqueueNDRangeKernel = launch_stub}},
     {"build-finite-math", .calls.clBuildProgram = add_options,
      .text = "-cl-finite-math-only"},
     FAILS_WITH_LOG("log-unended", "error: x", 8),

@@ -34,18 +34,6 @@ static cl_int CL_API_CALL launch_nothing(LAUNCH_PARAMETERS)
     return CL_SUCCESS;
 }
 
-/* Kernels that try what a device can do, and nothing else: programs are built, and the
- * driver need not compile their kernels. */
-static cl_int CL_API_CALL launch_probes(LAUNCH_PARAMETERS)
-{
-    char name[64] = "";
-    layer_next.clGetKernelInfo(kernel, CL_KERNEL_FUNCTION_NAME, sizeof(name), name, NULL);
-    if (strstr(name, "probe"))
-        return layer_next.clEnqueueNDRangeKernel(LAUNCH_ARGUMENTS);
-    layer_report_triggered();
-    return CL_SUCCESS;
-}
-
 static cl_int CL_API_CALL launch_most(LAUNCH_PARAMETERS)
 {
     if (++calls % layer_active_fault->number)
@@ -449,7 +437,6 @@ static cl_int CL_API_CALL backward_times(cl_event event, cl_profiling_info what,
 
 const struct layer_fault layer_run_faults[] = {
     LAUNCH("launch-nothing", launch_nothing, 0),
-    LAUNCH("launch-probes", launch_probes, 0),
     LAUNCH("launch-2-of-3", launch_most, 3),
     LAUNCH("launch-10-of-11", launch_most, 11),
     LAUNCH("launch-100-of-101", launch_most, 101),

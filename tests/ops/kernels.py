@@ -4,10 +4,10 @@ kernels agree on the macros of their options.
 
 Usage: kernels.py ROOT [LAYER BUILDS ARGUMENT...]. Each cl/*.cl is compiled without options, for
 32 and 64 bits, and with every set of options that the program BUILDS lists
-(tests/ops/list_programs.c), with the OpenCL layer LAYER: launches do nothing, so that the driver
-need not compile for them. clang stands in for the driver. A file that BUILDS never lists is
-a complaint: it is unused or not verified. The code for NVIDIA's matrix units, which no
-driver here builds, is compiled to PTX if clang can."""
+(tests/ops/list_programs.c), with the OpenCL layer LAYER: the driver builds nothing but probes
+of the device. clang stands in for it, and the ops' rows build the programs. A file that BUILDS
+never lists is a complaint: it is unused or not verified. The code for NVIDIA's matrix units,
+which no driver here builds, is compiled to PTX if clang can."""
 
 import concurrent.futures
 import os
@@ -80,7 +80,7 @@ def matrix_products(path, options):
 
 def builds(layer, *command):
     """The distinct (file, options) that the library used; None where there is no device."""
-    environment = {**os.environ, "OPENCL_LAYERS": layer, "WEFT_LAYER_FAULT": "launch-probes"}
+    environment = {**os.environ, "OPENCL_LAYERS": layer, "WEFT_LAYER_FAULT": "build-probes"}
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment)
     if done.returncode == 77:
         return None
