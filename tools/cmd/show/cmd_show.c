@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SAMPLES = 1000, MAX_EPOCH = 1000000 };
+enum { MAX_EPOCH = 1000000 };
 
 static const struct args_option options[] = {
     {.name = "samples",
@@ -18,7 +18,7 @@ static const struct args_option options[] = {
      .offset = offsetof(struct show_options, samples),
      .value = "N",
      .help = "images of the dataset to draw; default 6",
-     .max = MAX_SAMPLES},
+     .max = SHOW_MAX_SAMPLES},
     {.name = "augment",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct show_options, augment),
@@ -32,11 +32,22 @@ static const struct args_option options[] = {
      .help = "epoch of that training; default 1",
      .min = 1,
      .max = MAX_EPOCH},
-    {.name = "save",
+    {.name = "grid",
      .kind = ARGS_TEXT,
-     .offset = offsetof(struct show_options, save),
+     .offset = offsetof(struct show_options, grid),
+     .value = "RxC",
+     .help = "draw R rows of C images, as a sheet with --out: 15x15"},
+    {.name = "random",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct show_options, random),
+     .help = "images at random, others each time unless --seed is given; otherwise they "
+             "have equal distances"},
+    {.name = "out",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct show_options, out),
      .value = "FILE",
-     .help = "write the images of a dataset to a PNG file too, as one sheet"},
+     .help = "write the images of a dataset to a PNG file, as one sheet, and do not draw "
+             "them"},
     {.name = "split",
      .kind = ARGS_CHOICE,
      .offset = offsetof(struct show_options, split),
@@ -47,7 +58,8 @@ static const struct args_option options[] = {
      .kind = ARGS_SEED,
      .offset = offsetof(struct show_options, seed),
      .value = "S",
-     .help = "random seed of the selection, or of training; default 1"},
+     .help = "random seed of the selection, or of training; default 1, or by the clock "
+             "with --random"},
     {.name = "input",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct show_options, input),
@@ -269,9 +281,14 @@ static enum app_exit show_main(struct app *app, const void *given, int count,
     if (o->model && kind != SHOW_IMAGE)
         return app_error(app, APP_USAGE, "%s: is no image, which --model is for",
                          operands[0]);
-    if ((o->augment || o->save) && kind != SHOW_DATA)
-        return app_error(app, APP_USAGE, "%s: is no data, which %s is for", operands[0],
-                         o->augment ? "--augment" : "--save");
+    const char *of_data = o->augment  ? "augment"
+                          : o->out    ? "out"
+                          : o->grid   ? "grid"
+                          : o->random ? "random"
+                                      : NULL;
+    if (of_data && kind != SHOW_DATA)
+        return app_error(app, APP_USAGE, "%s: is no data, which --%s is for", operands[0],
+                         of_data);
     if (o->text && kind == SHOW_NET)
         return show_net_text(app, operands[0]);
     enum app_exit code = app_create_context(app, false, false);
@@ -291,8 +308,9 @@ const struct app_command cmd_show = {
                         "  weft show small\n"
                         "  weft show resnet9 --text > my.net\n"
                         "  weft show fashion-mnist --samples 12\n"
+                        "  weft show fashion-mnist --grid 15x15 --out grid.png\n"
                         "  weft show photos --augment \"flip crop=0.3\" --samples 64 "
-                        "--save seen.png\n"
+                        "--out seen.png\n"
                         "  weft show shoe.jpg --model runs/a/best.safetensors",
             .about =
                 "MODEL is a model file or the folder of a run, LOG the log.jsonl in it. "
@@ -305,7 +323,8 @@ const struct app_command cmd_show = {
             .operands_min = 1,
             .operands_max = 1,
         },
-    .defaults = &(const struct show_options){.samples = 6, .seed = 1, .epoch = 1},
+    .defaults =
+        &(const struct show_options){.samples = 6, .seed = ARGS_SEED_UNSET, .epoch = 1},
     .options_size = sizeof(struct show_options),
     .run = show_main,
 };

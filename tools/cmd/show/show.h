@@ -5,13 +5,15 @@
 
 #include "core/app.h"
 
+enum { SHOW_MAX_SAMPLES = 1000 };
+
 struct show_options {
     struct app_options app;
     const char *input, *model;
-    const char *augment, *save; /* of a dataset */
+    const char *augment, *out, *grid; /* of a dataset */
     int samples, split, epoch;
     uint64_t seed;
-    bool text;
+    bool text, random;
 };
 
 /* A ZIP archive is data, which the reader of datasets refuses; anything unknown is a
@@ -27,16 +29,15 @@ enum app_exit show_data(struct app *app, const struct show_options *options,
 struct show_samples {
     struct term_image *images;
     uint8_t *pixels;
-    int count;
+    int count, columns; /* of a sheet */
 };
 enum weft_status show_samples_make(const weft_dataset *data,
                                    const struct show_options *options,
                                    struct show_samples *out);
 void show_samples_free(struct show_samples *samples);
-void show_samples_draw(const struct show_samples *samples);
-/* Writes them to a PNG file; nothing if `path` is NULL. */
-enum app_exit show_samples_save(const struct app *app, const struct show_samples *samples,
-                                const char *path);
+/* Draws them, or writes them to a PNG file if `path` is not NULL. */
+enum app_exit show_samples_write(const struct app *app,
+                                 const struct show_samples *samples, const char *path);
 
 /* Writes a list of numbers. */
 void show_emit_numbers(struct json *json, const char *key, const double *numbers,

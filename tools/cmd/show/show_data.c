@@ -171,19 +171,44 @@ static void emit_data(const struct app *app, const struct show_options *o,
     emit_end(&j);
 }
 
-enum app_exit show_data(struct app *app, const struct show_options *o, const char *spec)
+/* The seed, and the number of images of a grid. */
+static enum app_exit choose(const struct app *app, struct show_options *o, int *columns)
+{
+    int rows;
+    char rest;
+    *columns = 0;
+    if (o->seed == ARGS_SEED_UNSET) {
+        o->seed = o->random ? (uint64_t)(term_seconds() * 1e6) : 1;
+        if (o->random)
+            term_print("The same images again: --seed %llu", (unsigned long long)o->seed);
+    }
+    if (!o->grid)
+        return APP_OK;
+    if (sscanf(o->grid, "%dx%d%c", &rows, columns, &rest) != 2 || rows < 1 ||
+        *columns < 1 || rows > SHOW_MAX_SAMPLES / *columns)
+        return app_error(app, APP_USAGE,
+                         "--grid is '%s', but must be ROWSxCOLUMNS, like 15x15, of at "
+                         "most %d images",
+                         o->grid, SHOW_MAX_SAMPLES);
+    o->samples = rows * *columns;
+    return APP_OK;
+}
+
+enum app_exit show_data(struct app *app, const struct show_options *given,
+                        const char *spec)
 {
     weft_dataset *data = NULL;
     struct weft_dataset_info info;
     struct app_images images;
-    enum app_exit code = app_choose_images(app, &images, NULL, o->input, NULL);
-    if (code)
+    struct show_samples samples = {0};
+    struct show_options options = *given, *o = &options;
+    enum app_exit code = choose(app, o, &samples.columns);
+    if (code || (code = app_choose_images(app, &images, NULL, o->input, NULL)))
         return code;
     code = app_read_dataset(app, spec, (enum weft_split)o->split, &data);
     if (code)
         return code;
     struct data_facts facts = {0};
-    struct show_samples samples = {0};
     enum weft_status status = show_samples_make(data, o, &samples);
     if (!status)
         status = find_facts(app, spec, (enum weft_split)o->split, data, &facts);
@@ -214,11 +239,10 @@ enum app_exit show_data(struct app *app, const struct show_options *o, const cha
     fflush(stdout);
     app_print_notes(data);
     table_write(&t);
-    if (t.format == TABLE_HUMAN)
-        show_samples_draw(&samples);
     if (t.format == TABLE_JSON)
         emit_data(app, o, data, &facts, &t);
-    code = show_samples_save(app, &samples, o->save);
+    if (t.format == TABLE_HUMAN || o->out)
+        code = show_samples_write(app, &samples, o->out);
     table_free(&t);
     show_samples_free(&samples);
     weft_dataset_destroy(&data);

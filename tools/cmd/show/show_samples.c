@@ -28,18 +28,45 @@ static void make_caption(const struct weft_dataset_info *info, struct term_image
         snprintf(image->caption, size, "%d %s", index, class_of(info, index));
 }
 
-/* At equal distances from a start that depends on the seed, so that datasets sorted by
- * class show several classes. */
-static void choose(const struct weft_dataset_info *info, uint64_t seed, size_t size,
-                   struct show_samples *s)
+/* A number below `limit` that depends on seed and index (SplitMix64: Steele et al. 2014,
+ * "Fast splittable pseudorandom number generators"). */
+static uint64_t draw(uint64_t seed, uint64_t index, uint64_t limit)
 {
-    uint64_t count = (uint64_t)info->count, start = seed * 7919 % (count ? count : 1);
-    for (int i = 0; i < s->count; i++) {
-        uint64_t at = (start + (uint64_t)i * count / (uint64_t)s->count) % count;
-        s->images[i] = (struct term_image){info->pixels + at * size, info->height,
-                                           info->width, info->channels, ""};
-        make_caption(info, &s->images[i], (int)at, NULL);
+    uint64_t z = seed + (index + 1) * 0x9E3779B97F4A7C15;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
+    z = (z ^ z >> 27) * 0x94D049BB133111EB;
+    return (z ^ z >> 31) % limit;
+}
+
+/* At random, each at most once; or at equal distances from a start that depends on the
+ * seed, so that datasets sorted by class show several classes. */
+static enum weft_status choose(const weft_dataset *data,
+                               const struct weft_dataset_info *info,
+                               const struct show_options *o, size_t size,
+                               struct show_samples *s)
+{
+    enum weft_status status = WEFT_OK;
+    uint64_t count = (uint64_t)info->count;
+    uint64_t start = o->seed * 7919 % (count ? count : 1);
+    int *order = term_realloc_or_exit(NULL, ((size_t)count + 1) * sizeof(*order));
+    for (int i = 0; i < info->count; i++)
+        order[i] = i;
+    s->pixels = term_realloc_or_exit(NULL, (size_t)s->count * size + 1);
+    for (int i = 0; i < s->count && !status; i++) {
+        uint8_t *pixels = s->pixels + (size_t)i * size;
+        uint64_t at = o->random
+                          ? (uint64_t)i + draw(o->seed, (uint64_t)i, count - (uint64_t)i)
+                          : (start + (uint64_t)i * count / (uint64_t)s->count) % count;
+        int index = order[at];
+        if (o->random)
+            order[at] = order[i];
+        status = weft_dataset_read(data, index, 1, pixels);
+        s->images[i] =
+            (struct term_image){pixels, info->height, info->width, info->channels, ""};
+        make_caption(info, &s->images[i], index, NULL);
     }
+    free(order);
+    return status;
 }
 
 static enum weft_status preview(const weft_dataset *data,
@@ -72,22 +99,11 @@ enum weft_status show_samples_make(const weft_dataset *data, const struct show_o
     weft_dataset_info(data, &info);
     size_t size = (size_t)info.height * (size_t)info.width * (size_t)info.channels;
     out->count = o->samples < info.count ? o->samples : info.count;
-    if (!info.pixels)
-        out->count = 0; /* they stay in their file */
     out->images =
         term_realloc_or_exit(NULL, ((size_t)out->count + 1) * sizeof(*out->images));
     if (o->augment && out->count)
         return preview(data, &info, o, size, out);
-    choose(&info, o->seed, size, out);
-    return WEFT_OK;
-}
-
-void show_samples_draw(const struct show_samples *s)
-{
-    if (!s->count)
-        return;
-    putchar('\n');
-    term_draw_images(stdout, s->images, s->count);
+    return choose(data, &info, o, size, out);
 }
 
 void show_samples_free(struct show_samples *s)
@@ -116,11 +132,21 @@ static void put_image(struct sheet *sheet, const struct term_image *image, int n
         }
 }
 
-enum app_exit show_samples_save(const struct app *app, const struct show_samples *s,
-                                const char *path)
+static void draw_samples(const struct show_samples *s)
 {
-    if (!path)
+    if (!s->count)
+        return;
+    putchar('\n');
+    term_draw_images(stdout, s->images, s->count);
+}
+
+enum app_exit show_samples_write(const struct app *app, const struct show_samples *s,
+                                 const char *path)
+{
+    if (!path) {
+        draw_samples(s);
         return APP_OK;
+    }
     if (!s->count)
         return app_error(app, APP_USAGE, "%s: has no images; --samples must be above 0",
                          path);
@@ -128,8 +154,8 @@ enum app_exit show_samples_save(const struct app *app, const struct show_samples
     int longest = first->height > first->width ? first->height : first->width;
     struct sheet sheet = {.factor = longest < SMALL ? SMALL / longest : 1,
                           .channels = first->channels < 3 ? 1 : 3,
-                          .columns = 1};
-    while (sheet.columns * sheet.columns < s->count)
+                          .columns = s->columns ? s->columns : 1};
+    while (!s->columns && sheet.columns * sheet.columns < s->count)
         sheet.columns++;
     int rows = (s->count + sheet.columns - 1) / sheet.columns;
     sheet.height = GAP + rows * (first->height * sheet.factor + GAP);
