@@ -77,10 +77,10 @@ WEFT_API enum weft_status weft_predictor_run(weft_predictor *predictor,
  * WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
 WEFT_API enum weft_status weft_predictor_evaluate(weft_predictor *predictor,
                                                   const weft_dataset *data,
-                                                  int32_t *predicted,
+                                                  struct weft_prediction *predictions,
                                                   struct weft_eval *out, size_t size);
-#define weft_predictor_evaluate(predictor, data, predicted, out) \
-    weft_predictor_evaluate(predictor, data, predicted, out, sizeof(*(out)))
+#define weft_predictor_evaluate(predictor, data, predictions, out) \
+    weft_predictor_evaluate(predictor, data, predictions, out, sizeof(*(out)))
 
 #ifdef __cplusplus
 }

@@ -309,8 +309,10 @@ struct weft_layer_info {
     char text[96];               /* "conv 32 3x3 relu" */
     int height, width, channels; /* of its output */
     int64_t weights;
-    double flops; /* forward, one image */
-    double bytes; /* read and written forward for one image, without weights */
+    double flops;      /* forward, one image */
+    double bytes;      /* read and written forward for one image, without weights */
+    const int *inputs; /* layers, or WEFT_NET_INPUT; live as long as the network */
+    int input_count;
 };
 /* WEFT_ERR_ARG beyond the last layer. */
 WEFT_API enum weft_status weft_net_layer(const weft_net *net, int index,

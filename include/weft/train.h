@@ -199,15 +199,21 @@ struct weft_eval {
     int nonfinite;
 };
 
+/* The most likely class of an image, and its probability. */
+struct weft_prediction {
+    int32_t label; /* -1: an output is not a number */
+    float probability;
+};
+
 /* Evaluates the weights after all queued steps. Waits. The data must have the network's
- * input shape. `predicted`, unless NULL, receives the most likely class of each image, -1
- * where an output is not a number. WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
+ * input shape. `predictions`, unless NULL, receives one for each image.
+ * WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
 WEFT_API enum weft_status weft_trainer_evaluate(weft_trainer *trainer,
                                                 const weft_dataset *data,
-                                                int32_t *predicted, struct weft_eval *out,
-                                                size_t size);
-#define weft_trainer_evaluate(trainer, data, predicted, out) \
-    weft_trainer_evaluate(trainer, data, predicted, out, sizeof(*(out)))
+                                                struct weft_prediction *predictions,
+                                                struct weft_eval *out, size_t size);
+#define weft_trainer_evaluate(trainer, data, predictions, out) \
+    weft_trainer_evaluate(trainer, data, predictions, out, sizeof(*(out)))
 
 /* Writes a model file (weft/model.h) with weights, optimizer state and position: all that
  * is needed to continue. Waits. The file is written beside `path`, synced and renamed, so

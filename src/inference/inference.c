@@ -300,7 +300,7 @@ enum weft_status weft_inference_run_logits(struct weft_inference *inference,
 /* Counts one row of logits with its true class; returns the loss of the row. Softmax of
  * a row with a NaN or an infinite maximum is NaN: no hit, whatever the label is. */
 static double score_row(struct weft_eval *eval, const float *logits, int label,
-                        int32_t *predicted)
+                        struct weft_prediction *out)
 {
     int best = 0;
     bool is_nan = false;
@@ -310,21 +310,21 @@ static double score_row(struct weft_eval *eval, const float *logits, int label,
     }
     if (is_nan || !isfinite(logits[best])) {
         eval->nonfinite++;
-        *predicted = -1;
+        *out = (struct weft_prediction){.label = -1, .probability = NAN};
         return NAN;
     }
     eval->correct += best == label;
-    *predicted = best;
     double largest = (double)logits[best], sum = 0;
     for (int c = 0; c < eval->classes; c++)
         sum += exp((double)logits[c] - largest);
+    *out = (struct weft_prediction){.label = best, .probability = (float)(1 / sum)};
     return log(sum) - ((double)logits[label] - largest);
 }
 
 enum weft_status weft_inference_evaluate(struct weft_inference *inference,
                                          const weft_dataset *data, const float *features,
-                                         int32_t *predicted, struct weft_eval *out,
-                                         size_t size)
+                                         struct weft_prediction *predictions,
+                                         struct weft_eval *out, size_t size)
 {
     weft_context *ctx = inference->device->context;
     struct weft_dataset_info info;
@@ -362,9 +362,10 @@ enum weft_status weft_inference_evaluate(struct weft_inference *inference,
                               "%s: image %d is of class %d, the network has 0 to %d",
                               info.source, i + k, labels[i + k], inference->classes - 1);
             else {
-                int32_t best;
-                loss += score_row(&eval, inference->rows + (size_t)k * classes,
-                                  labels[i + k], predicted ? predicted + i + k : &best);
+                struct weft_prediction best;
+                loss +=
+                    score_row(&eval, inference->rows + (size_t)k * classes, labels[i + k],
+                              predictions ? predictions + i + k : &best);
             }
         }
     }

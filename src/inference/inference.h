@@ -92,8 +92,8 @@ enum weft_status weft_inference_run_logits(struct weft_inference *inference,
 /* `features` not NULL: the input of the network for each image of `data`. */
 enum weft_status weft_inference_evaluate(struct weft_inference *inference,
                                          const weft_dataset *data, const float *features,
-                                         int32_t *predicted, struct weft_eval *out,
-                                         size_t size);
+                                         struct weft_prediction *predictions,
+                                         struct weft_eval *out, size_t size);
 
 /* Allocates the activation buffer of a plan; the error message names a batch that
  * would fit. */

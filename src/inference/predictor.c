@@ -248,13 +248,14 @@ enum weft_status weft_predictor_run(weft_predictor *predictor, const uint8_t *pi
 }
 
 enum weft_status(weft_predictor_evaluate)(weft_predictor *predictor,
-                                          const weft_dataset *data, int32_t *predicted,
+                                          const weft_dataset *data,
+                                          struct weft_prediction *predictions,
                                           struct weft_eval *out, size_t size)
 {
     WEFT_REQUIRE_POINTER(NULL, predictor, "predictor");
     WEFT_REQUIRE_DEVICE(predictor->engine.device);
     WEFT_REQUIRE_POINTER(predictor->engine.device->context, data, "data");
     WEFT_REQUIRE_POINTER(predictor->engine.device->context, out, "out");
-    return weft_inference_evaluate(predictor->engine.inference, data, NULL, predicted,
+    return weft_inference_evaluate(predictor->engine.inference, data, NULL, predictions,
                                    out, size);
 }

@@ -92,6 +92,8 @@ enum weft_status(weft_net_layer)(const weft_net *net, int index,
         .width = node->out.w,
         .channels = node->out.c,
         .weights = (int64_t)weft_node_trained_count(node),
+        .inputs = layer->inputs,
+        .input_count = layer->input_count,
     };
     size_t values = weft_shape_count(node->out);
     for (int k = 0; k < node->input_count; k++)

@@ -449,8 +449,8 @@ void weft_trainer_destroy(weft_trainer **trainer)
 }
 
 enum weft_status(weft_trainer_evaluate)(weft_trainer *t, const weft_dataset *data,
-                                        int32_t *predicted, struct weft_eval *out,
-                                        size_t size)
+                                        struct weft_prediction *predictions,
+                                        struct weft_eval *out, size_t size)
 {
     WEFT_REQUIRE_POINTER(NULL, t, "trainer");
     WEFT_REQUIRE_DEVICE(t->device);
@@ -466,5 +466,5 @@ enum weft_status(weft_trainer_evaluate)(weft_trainer *t, const weft_dataset *dat
                                        &t->inference));
     else
         WEFT_TRY(weft_inference_refresh(t->inference));
-    return weft_inference_evaluate(t->inference, data, features, predicted, out, size);
+    return weft_inference_evaluate(t->inference, data, features, predictions, out, size);
 }

@@ -74,7 +74,8 @@ same() {
 
 nothing_left() {
     local left
-    left=$(find "$1" -mindepth 1 ! -name '*t.safetensors' ! -name log.jsonl)
+    left=$(find "$1" -mindepth 1 ! -name '*t.safetensors' ! -name log.jsonl \
+        ! -name report.html)
     if [ -z "$left" ]; then right; else wrong "left behind in $1: $left"; fi
 }
 
@@ -230,7 +231,11 @@ expect 4 'cut.safetensors' "$weft" predict -d cpu cut.safetensors images
 python3 - <<'PYTHON'
 import json
 lines = [json.loads(line) for line in open("r/a/log.jsonl")]
-assert lines[0]["schema"] == "weft.log/2" and [e["epoch"] for e in lines[1:]] == [1, 2, 3]
+assert lines[0]["schema"] == "weft.log/2"
+assert [e["epoch"] for e in lines[1:4]] == [1, 2, 3]
+words = "weft train -d cpu --data data --net tiny.net --epochs 3 --seed 5 --out r/a"
+assert lines[0]["command"] == words
+assert len(lines) == 5 and lines[4]["results"]["test"]["count"] == 100
 PYTHON
 if [ $? -eq 0 ]; then right; else wrong "r/a/log.jsonl" r/a/log.jsonl; fi
 json weft.train/2 '[e["epoch"] for e in j["epochs"]] == [1, 2, 3] and
@@ -252,8 +257,15 @@ json weft.show/2 'j["net"]["weights"] > 0 and len(j["net"]["layers"]) == 6' \
 json weft.show/2 'j["count"] == 640 and sum(c["images"] for c in j["classes"]) == 640' \
     "$weft" show data -f json
 expect 0 'upper' "$weft" show data --samples 3
-expect 0 'upper' "$weft" show data --augment 'flip rotate=10' --samples 9 --save seen.png
+expect 0 'upper' "$weft" show data --augment 'flip rotate=10' --samples 9 --out seen.png
 expect 0 '[0-9]x[0-9]+x1' "$weft" show seen.png
+expect 0 'upper' "$weft" show data --grid 3x4 --random --seed 9 --out grid.png
+expect 0 '196x260x1' "$weft" show grid.png
+expect 0 'upper' "$weft" show data --grid 3x4 --random --seed 9 --out again.png
+same grid.png again.png 'the same seed'
+expect 0 'The same images again: --seed [0-9]' "$weft" show data --random
+expect 2 'must be ROWSxCOLUMNS' "$weft" show data --grid 3x
+expect 2 'of at most 1000 images' "$weft" show data --grid 40x40
 expect 2 'is no data' "$weft" show small --augment flip
 expect 4 'has no "flop"' "$weft" show data --augment flop
 expect 0 'dense2' "$weft" show small
@@ -448,7 +460,7 @@ finish() {
         wrong "resuming $1" err
     same r/whole/last.safetensors "$1/last.safetensors" "$1 was stopped and resumed"
     same r/whole/best.safetensors "$1/best.safetensors" "$1 was stopped and resumed"
-    if [ "$(grep -c '"epoch"' "$1/log.jsonl")" -eq $epochs ] &&
+    if [ "$(grep -c '^{"epoch"' "$1/log.jsonl")" -eq $epochs ] &&
         [ "$(grep -c schema "$1/log.jsonl")" -eq 1 ]; then
         right
     else

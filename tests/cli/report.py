@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTML pages of weft compare --report and weft bench --report: well-formed, self-contained,
-with every device, and safe against markup in driver names. Usage: report.py WEFT
+"""HTML pages of weft compare --report, weft bench --report, weft eval --report and of runs:
+well-formed, self-contained, with every device and class, and safe against markup in their
+names. Usage: report.py WEFT
 
 With Chromium installed, layout is checked too: pages fit a phone, text in plots neither
 overlaps nor leaves the plot, and contrast suffices in light and dark mode."""
 
+import base64
+import html
 import html.parser
 import json
 import math
@@ -14,10 +17,12 @@ import random
 import re
 import shutil
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree
+import zlib
 
 from checks import SANITIZED
 
@@ -57,6 +62,31 @@ class Page(html.parser.HTMLParser):
         self.words.append(data)
 
 
+def pixels(source):
+    """The bytes of an image that is within the page, with its height and width."""
+    kind, data = source.split(",", 1)
+    png = base64.b64decode(data, validate=True)
+    assert kind == "data:image/png;base64" and png[:8] == b"\x89PNG\r\n\x1a\n", kind
+    at, parts = 8, {}
+    while at < len(png):
+        size, name = struct.unpack(">I4s", png[at:at + 8])
+        body = png[at + 8:at + 8 + size]
+        assert zlib.crc32(name + body) == struct.unpack(">I", png[at + 8 + size:at + 12 + size])[0]
+        parts[name] = body
+        at += 12 + size
+    width, height, depth, colour = struct.unpack(">IIBB", parts[b"IHDR"][:10])
+    assert depth == 8 and colour in (0, 2) and list(parts) == [b"IHDR", b"IDAT", b"IEND"]
+    row = width * (3 if colour else 1)
+    lines, out = zlib.decompress(parts[b"IDAT"]), bytearray()
+    assert len(lines) == height * (row + 1)
+    for y in range(height):
+        assert lines[y * (row + 1)] == 2  # the difference from the line above
+        for x in range(row):
+            above = out[(y - 1) * row + x] if y else 0
+            out.append((lines[y * (row + 1) + 1 + x] + above) % 256)
+    return bytes(out), height, width
+
+
 def check(text, names):
     """Assertions for every page."""
     policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="(.*?)">', text)
@@ -64,9 +94,11 @@ def check(text, names):
     text = text.replace(policy.group(0), "") if policy else text
     page = Page(text)
     said = "".join(page.words)
-    assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
     for name, value in page.attributes:
-        assert not name.startswith("on") and name not in ("src", "href"), (name, value)
+        assert not name.startswith("on") and name != "href", (name, value)
+        assert name != "src" or pixels(value), value
+        assert name != "alt" or value
     assert "http" not in text and "url(" not in text and "@import" not in text
     for name in names:
         assert name in said, name
@@ -288,6 +320,82 @@ def merged():
     assert "J/1,000" not in check(compare(["m1.json"], "m.html"), ["One"])
 
 
+def weft(*words):
+    done = subprocess.run([WEFT, *map(str, words)], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+def sections(text):
+    return re.findall(r"<h2>(.*?)</h2>|<summary>(.*?)</summary>", text)
+
+
+def evaluation():
+    """The pages of a run and of its evaluation have the numbers of the other outputs."""
+    pathlib.Path("data/classes.txt").write_text(f"upper\n{EVIL}\nlower\n", encoding="utf-8")
+    weft("train", "-d", "cpu", "--data", "data", "--net", "tiny.net", "-e", 3, "--out", "run")
+    seen = {}
+    out = weft("eval", "run/last.safetensors", "-d", "cpu", "--data", "data", "-f", "json",
+               "--report", "eval.html")
+    result = json.loads(out)
+    labels = pathlib.Path("data/t10k-labels-idx1-ubyte").read_bytes()[8:]
+    images = pathlib.Path("data/t10k-images-idx3-ubyte").read_bytes()[16:]
+    rows = json.loads(weft("predict", "run/last.safetensors", "-d", "cpu", "-f", "json",
+                           "data/t10k-images-idx3-ubyte"))["images"]
+    for page in ("eval.html", "run/report.html"):
+        text = pathlib.Path(page).read_text(encoding="utf-8")
+        said = check(text, ["upper", EVIL, f"{100 * result['accuracy']:.2f} ±", "Calibration"])
+        seen[page] = {name for pair in sections(text) for name in pair if name}
+        table = re.search(r'<table class="map">.*?</table>', text, re.S)[0]
+        names = [html.unescape(n) for n in re.findall(r'scope="row">(.*?)<', table)]
+        cells = [int(n.replace(",", "").replace("&middot;", "0"))
+                 for n in re.findall(r'class="heat.*?>([\d,]+|&middot;)', table)]
+        known = {c: i for i, c in enumerate(result["classes"])}
+        want = [result["confusion"][known[a]][known[b]] for a in names for b in names]
+        assert sorted(names) == sorted(known) and cells == want, (names, cells, want)
+        bins = {}
+        for p, label in zip(rows, labels):
+            best = p["predictions"][0]
+            at = bins.setdefault(min(14, int(best["probability"] * 15)), [0, 0])
+            at[0] += best["class"] == result["classes"][label]
+            at[1] += best["probability"]
+        error = sum(abs(right - sure) for right, sure in bins.values()) / len(labels)
+        printed = float(re.search(r"expected calibration error ([\d.]+) %", said)[1])
+        assert abs(printed - 100 * error) < 0.01, (printed, error)
+        shown = re.findall(r'<figure><img class="pixels".*?alt="image (\d+): .*?src="(.*?)">', text)
+        assert len(shown) >= 25
+        for index, source in shown:
+            first = int(index) * 144
+            assert pixels(source) == (images[first:first + 144], 12, 12), index
+    common = {"Classes", "Confusion matrix", "Predictions", "Most confident mistakes", "Calibration"}
+    assert seen["eval.html"] == common, seen
+    assert seen["run/report.html"] == common | {"Learning curves", "Training images", "Network",
+                                                "All epochs"}, seen
+    text = pathlib.Path("run/report.html").read_text(encoding="utf-8")
+    assert "weft train -d cpu --data data --net tiny.net -e 3 --out run" in text
+    assert 'http-equiv="refresh"' not in text
+    mean = pixels(re.search(r'alt="mean image of upper" src="(.*?)"', text)[1])[0]
+    assert sum(mean[:48]) / 48 > sum(mean[48:]) / 96 + 10  # the upper third is bright
+    epochs = [json.loads(line) for line in open("run/log.jsonl")][1:-1]
+    rows = re.findall(r"<tr><td class=\"n\">(\d+)<td class=\"n\">([\d.]+)<td", text)
+    assert [(int(a), float(b)) for a, b in rows] == [
+        (e["epoch"], float(f"{e['loss']:.3g}")) for e in epochs], rows
+
+
+def side_by_side():
+    """Runs with other settings: a row each, and a curve each."""
+    weft("train", "-d", "cpu", "--data", "data", "--net", "tiny.net", "-e", 2, "--lr", 0.02,
+         "--val-split", 0, "--out", "other")
+    runs = json.loads(weft("compare", "run", "other", "-f", "json", "--report", "runs.html"))["runs"]
+    assert [(r["run"], r["epochs"]) for r in runs] == [("run", 3), ("other", 2)], runs
+    assert runs[1]["settings"].startswith("images 640, learning_rate 0.02, epochs 2"), runs
+    assert runs[0]["val_accuracy"] and runs[1]["val_accuracy"] is None and runs[1]["test_accuracy"]
+    text = pathlib.Path("runs.html").read_text(encoding="utf-8")
+    check(text, ["run", "other", "learning_rate 0.02"])
+    assert text.count('class="curve c0"') == text.count('class="curve c1"') == 3
+    done = subprocess.run([WEFT, "compare", "run", "data"], capture_output=True, text=True)
+    assert done.returncode == 4 and "has no log.jsonl" in done.stderr, done.stderr
+
+
 def main():
     proves()
     with tempfile.TemporaryDirectory() as folder:
@@ -316,11 +424,17 @@ def main():
         done = subprocess.run([WEFT, "compare", "0.json", "--report", "no/where.html"],
                               capture_output=True, text=True)
         assert done.returncode == 1 and "no/where.html cannot be written" in done.stderr
+        evaluation()
+        side_by_side()
         intervals()
         merged()
         crowd()
         if not SANITIZED:
             looks("three.html")
+            for page in ("eval.html", "run/report.html"):
+                for dark in (False, True):
+                    _, wrong = look(page, dark)
+                    assert not wrong, (page, wrong)
     print("pages of 3 devices, of 1, of a failed one, of a real one: ok")
 
 

@@ -87,7 +87,9 @@ class Model:
 
 
 def log_of(folder):
-    return [json.loads(line) for line in open(folder + "/log.jsonl")]
+    """Header and epochs."""
+    lines = [json.loads(line) for line in open(folder + "/log.jsonl")]
+    return [line for line in lines if "results" not in line]
 
 
 def read(path):

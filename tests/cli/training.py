@@ -113,6 +113,8 @@ def seeds():
     train(0, *options, "--seed", "5", "--out", "one")
     check(read("one/last.safetensors") == read("s/seed-5/last.safetensors"),
           "a run of several differs from the same run alone")
+    page = open("s/report.html", encoding="utf-8").read()
+    check(page.count('class="band') >= 3 and "Curves are means over 3 runs" in page, "the page")
     runs = result["runs"]
     check([r["run"] for r in runs] == ["seed 4", "seed 5", "seed 6"], f"{runs}")
     for key in ("val_accuracy", "val_loss", "test_accuracy", "test_loss"):

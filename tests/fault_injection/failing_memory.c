@@ -169,7 +169,7 @@ enum { IMAGES = 20 };
 static enum weft_status predict(void)
 {
     static float probabilities[5 * CLASSES];
-    static int32_t predicted[IMAGES];
+    static struct weft_prediction predictions[IMAGES];
     enum weft_status status = WEFT_OK;
     for (enum weft_precision p = WEFT_PRECISION_FLOAT32;
          !status && p <= WEFT_PRECISION_AUTO; p++) {
@@ -180,7 +180,7 @@ static enum weft_status predict(void)
         if (!status)
             status = weft_predictor_run(predictor, pixels, 5, probabilities);
         if (!status)
-            status = weft_predictor_evaluate(predictor, data, predicted, &eval);
+            status = weft_predictor_evaluate(predictor, data, predictions, &eval);
         weft_predictor_destroy(&predictor);
     }
     return status;

@@ -54,9 +54,9 @@ MAY = {
     "cmd/results": {"public", "weft/base.h", "os", "cmd/core"},
     "cmd/report": {"public", "weft/base.h", "cmd/core", "cmd/results"},
     "cmd/predict": {"public", "weft/base.h", "cmd/core"},
-    "cmd/eval": {"public", "weft/base.h", "cmd/core"},
+    "cmd/eval": {"public", "weft/base.h", "cmd/core", "cmd/report"},
     "cmd/show": {"public", "weft/base.h", "cmd/core"},
-    "cmd/train": {"public", "weft/base.h", "cmd/core"},
+    "cmd/train": {"public", "weft/base.h", "cmd/core", "cmd/report"},
     "cmd/devices": {"public", "weft/base.h", "cmd/core", "cmd/results"},
     "cmd/bench": {"public", "weft/base.h", "os", "cmd/core", "cmd/results", "cmd/report"},
 }

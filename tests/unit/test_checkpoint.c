@@ -9,7 +9,7 @@ static void check_model(const weft_dataset *data)
 {
     weft_trainer *trainer = make_trainer(device, every_op, data, 3, false);
     int64_t right = 0;
-    int32_t predicted[200];
+    struct weft_prediction predictions[200];
     struct weft_dataset_info images;
     weft_dataset_info(data, &images);
     struct weft_eval before, trained, loaded;
@@ -34,10 +34,10 @@ static void check_model(const weft_dataset *data)
           info.preprocess->invert == WEFT_INVERT_AUTO);
     REQUIRE(!weft_predictor_create(device, model, weft_predictor_params(.batch = 256),
                                    &predictor));
-    CHECK_OK(weft_predictor_evaluate(predictor, data, predicted, &loaded));
+    CHECK_OK(weft_predictor_evaluate(predictor, data, predictions, &loaded));
     CHECK_INT(loaded.correct, trained.correct);
     for (int i = 0; i < images.count; i++)
-        right += predicted[i] == images.labels[i];
+        right += predictions[i].label == images.labels[i];
     CHECK_INT(right, loaded.correct);
     CHECK(loaded.loss == trained.loss);
     weft_predictor_destroy(&predictor);
@@ -57,7 +57,9 @@ static void check_model(const weft_dataset *data)
         for (int c = 0; c < CLASSES; c++) {
             CHECK_NEAR(all[i][c], one[i][c], 1e-5);
             sum += all[i][c];
+            CHECK(all[i][c] <= predictions[i].probability + 1e-5F);
         }
+        CHECK_NEAR(predictions[i].probability, all[i][predictions[i].label], 1e-5);
         CHECK_NEAR(sum, 1.0, 1e-5);
     }
     weft_model_destroy(&model);

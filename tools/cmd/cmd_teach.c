@@ -77,16 +77,16 @@ static enum app_exit evaluate(struct lesson *lesson)
     struct weft_dataset_info test;
     struct confusion confusion = {.classes = 0};
     weft_dataset_info(lesson->test, &test);
-    int32_t *predicted =
-        term_realloc_or_exit(NULL, (size_t)test.count * sizeof(*predicted));
+    struct weft_prediction *predictions =
+        term_realloc_or_exit(NULL, (size_t)test.count * sizeof(*predictions));
     enum weft_status status = weft_predictor_create(
         app->device, lesson->taught, weft_predictor_params(.batch = BATCH), &predictor);
     if (!status)
         status =
-            weft_predictor_evaluate(predictor, lesson->test, predicted, &lesson->eval);
+            weft_predictor_evaluate(predictor, lesson->test, predictions, &lesson->eval);
     int present = 0;
     if (!status)
-        confusion_init(&confusion, lesson->report.classes, test.labels, predicted,
+        confusion_init(&confusion, lesson->report.classes, test.labels, predictions,
                        test.count);
     for (int c = 0; c < confusion.classes; c++)
         if (confusion.of[c].images) {
@@ -97,7 +97,7 @@ static enum app_exit evaluate(struct lesson *lesson)
     lesson->test_recall /= present ? present : 1;
     weft_predictor_destroy(&predictor);
     confusion_free(&confusion);
-    free(predicted);
+    free(predictions);
     return status ? app_report_error(app, APP_WORK, status) : APP_OK;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weft compare: compares saved results. */
-#include "results/comparison_text.h"
+#include "bench/compare_runs.h"
 
 #include "report/report.h"
+#include "results/comparison_text.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -117,7 +118,7 @@ static bool same_device(const json_t *a, const json_t *b)
            !strcmp(results_text(a, "host.processor"), results_text(b, "host.processor"));
 }
 
-static void compare_runs(struct comparison *c, int a, int b)
+static void compare_pair(struct comparison *c, int a, int b)
 {
     const json_t *run_a = results_run(&c->results, a);
     const json_t *run_b = results_run(&c->results, b);
@@ -141,7 +142,7 @@ static void pair_runs(struct comparison *c, int middle, int end)
                 const json_t *run_b = results_run(&c->results, b);
                 if (taken[b] || (pass == 0 && !same_device(run_a, run_b)))
                     continue;
-                compare_runs(c, a, b);
+                compare_pair(c, a, b);
                 taken[a] = taken[b] = true;
             }
     for (int i = 0; i < end; i++)
@@ -152,7 +153,7 @@ static void pair_runs(struct comparison *c, int middle, int end)
 static void compare_all(struct comparison *c)
 {
     for (int b = 1; b < results_count(&c->results); b++)
-        compare_runs(c, 0, b);
+        compare_pair(c, 0, b);
 }
 
 static void print_runs(const struct comparison *c)
@@ -228,6 +229,11 @@ static enum app_exit compare_main(struct app *app, const void *given, int count,
                                   char **operands)
 {
     const struct compare_options *o = given;
+    if (compare_is_run(operands[0])) {
+        if (o->fail_above >= 0)
+            return app_error(app, APP_USAGE, "--fail-above is for results of weft bench");
+        return compare_runs(app, count, operands, o->report);
+    }
     struct comparison c = {.app = app, .options = o};
     table_init(&c.table, stdout, (enum table_format)o->app.format, columns, COLUMNS,
                false);
@@ -241,11 +247,14 @@ const struct app_command cmd_compare = {
     .args =
         {
             .name = "compare",
-            .operands = "FILE.json...",
-            .summary = "compares saved results: devices, drivers, before and after",
+            .operands = "FILE.json...|RUN...",
+            .summary = "compares saved results of weft bench, or training runs",
             .examples = "  weft bench train inference --json before.json\n"
-                        "  weft compare before.json after.json --fail-above 5%",
+                        "  weft compare before.json after.json --fail-above 5%\n"
+                        "  weft compare runs/* --report runs.html",
             .about =
+                "RUNs are folders of training runs: the settings in which they differ, "
+                "their last results, and with --report their curves. "
                 "FILEs are written by weft bench --json. With two files, runs on the "
                 "same "
                 "device are compared, then the remaining ones in order; with one file, "

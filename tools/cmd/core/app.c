@@ -424,16 +424,31 @@ enum app_exit app_flush_stdout(const struct app *app)
     return APP_OK;
 }
 
+/* Its words as a shell reads them. */
+static char *command_text(int argc, char **argv)
+{
+    char *text = term_format_or_exit("weft");
+    for (int i = 0; i < argc; i++) {
+        char *longer = term_format_or_exit("%s %s", text, paths_shell_quoted(argv[i]));
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
 enum app_exit app_run(const struct app_command *command, int argc, char **argv)
 {
     int first;
+    char *text = command_text(argc, argv);
     void *options = term_realloc_or_exit(NULL, command->options_size);
     memcpy(options, command->defaults, command->options_size);
     enum args_result parsed = args_parse(&command->args, argc, argv, options, &first);
     enum app_exit code = parsed == ARGS_HELP_SHOWN ? APP_OK : APP_USAGE;
     if (parsed == ARGS_OK) {
-        struct app app = {
-            .name = command->args.name, .options = options, .start = term_seconds()};
+        struct app app = {.name = command->args.name,
+                          .command = text,
+                          .options = options,
+                          .start = term_seconds()};
         term_init((enum term_color)app.options->color);
         code = command->run(&app, options, argc - first, argv + first);
         term_progress_clear();
@@ -444,5 +459,6 @@ enum app_exit app_run(const struct app_command *command, int argc, char **argv)
         free(app.net_text);
     }
     free(options);
+    free(text);
     return code;
 }

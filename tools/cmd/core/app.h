@@ -56,6 +56,7 @@ extern const struct args_option app_data_options[]; /* --cache */
 
 struct app {
     const char *name; /* of the subcommand */
+    char *command;    /* "weft train --net small": to be repeated in a shell */
     const struct app_options *options;
     weft_context *context;
     weft_device *device;

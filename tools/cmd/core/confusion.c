@@ -27,7 +27,7 @@ static void join_cells(struct confusion *c, size_t count)
 }
 
 void confusion_init(struct confusion *confusion, int classes, const int32_t *labels,
-                    const int32_t *predicted, int count)
+                    const struct weft_prediction *predictions, int count)
 {
     struct confusion c = {.classes = classes};
     size_t bytes = (size_t)classes * sizeof(*c.of), found = 0;
@@ -37,8 +37,9 @@ void confusion_init(struct confusion *confusion, int classes, const int32_t *lab
         c.of[i].worst = -1;
     for (int i = 0; i < count; i++) {
         c.of[labels[i]].images++;
-        if (predicted[i] >= 0)
-            c.cells[found++] = (struct confusion_cell){labels[i], predicted[i], 1};
+        if (predictions[i].label >= 0)
+            c.cells[found++] =
+                (struct confusion_cell){labels[i], predictions[i].label, 1};
     }
     qsort(c.cells, found, sizeof(*c.cells), compare_cells);
     join_cells(&c, found);
@@ -61,6 +62,26 @@ void confusion_free(struct confusion *confusion)
     free(confusion->cells);
     free(confusion->of);
     *confusion = (struct confusion){.classes = 0};
+}
+
+static int by_count(const void *a, const void *b)
+{
+    const struct confusion_cell *x = a, *y = b;
+    if (x->count != y->count)
+        return x->count < y->count ? 1 : -1;
+    return compare_cells(a, b);
+}
+
+struct confusion_cell *confusion_mistakes(const struct confusion *c, size_t *count)
+{
+    struct confusion_cell *cells =
+        term_realloc_or_exit(NULL, (c->count + 1) * sizeof(*cells));
+    *count = 0;
+    for (size_t i = 0; i < c->count; i++)
+        if (c->cells[i].actual != c->cells[i].predicted)
+            cells[(*count)++] = c->cells[i];
+    qsort(cells, *count, sizeof(*cells), by_count);
+    return cells;
 }
 
 int64_t confusion_count(const struct confusion *confusion, int actual, int predicted)

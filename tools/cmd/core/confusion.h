@@ -23,10 +23,14 @@ struct confusion {
     struct confusion_class *of; /* classes */
 };
 
-/* `predicted`: -1 is no class, and in no cell. */
+/* A prediction that is no class is in no cell. */
 void confusion_init(struct confusion *confusion, int classes, const int32_t *labels,
-                    const int32_t *predicted, int count);
+                    const struct weft_prediction *predictions, int count);
 void confusion_free(struct confusion *confusion);
+
+/* The cells off the diagonal, the largest first; the caller frees them. */
+struct confusion_cell *confusion_mistakes(const struct confusion *confusion,
+                                          size_t *count);
 
 int64_t confusion_count(const struct confusion *confusion, int actual, int predicted);
 

@@ -274,7 +274,7 @@ struct score {
     const struct app *app;
     const struct weft_dataset_info *data;
     struct weft_eval *eval;
-    int32_t *predicted;
+    struct weft_prediction *predictions;
     double loss;
 };
 
@@ -293,15 +293,16 @@ static enum app_exit score_rows(void *priv, const double *logits, int first, int
         s->loss += total - row[label];
         if (isnan(total)) {
             s->eval->nonfinite++;
-            if (s->predicted)
-                s->predicted[first + i] = -1;
+            if (s->predictions)
+                s->predictions[first + i] = (struct weft_prediction){-1, NAN};
             continue;
         }
         for (int k = 1; k < classes; k++)
             best = row[k] > row[best] ? k : best;
         s->eval->correct += best == label;
-        if (s->predicted)
-            s->predicted[first + i] = best;
+        if (s->predictions)
+            s->predictions[first + i] =
+                (struct weft_prediction){best, (float)exp(row[best] - total)};
     }
     return APP_OK;
 }
@@ -309,11 +310,12 @@ static enum app_exit score_rows(void *priv, const double *logits, int first, int
 /* The images with their changed copies. */
 static enum app_exit evaluate_changed(struct tta *tta, const weft_dataset *dataset,
                                       const struct weft_dataset_info *data,
-                                      int32_t *predicted, struct weft_eval *out)
+                                      struct weft_prediction *predictions,
+                                      struct weft_eval *out)
 {
     const struct source from = {.data = dataset, .count = data->count};
     struct score score = {
-        .app = tta->app, .data = data, .eval = out, .predicted = predicted};
+        .app = tta->app, .data = data, .eval = out, .predictions = predictions};
     if (data->height != tta->net.height || data->width != tta->net.width ||
         data->channels != tta->net.channels)
         return app_error(tta->app, APP_BAD_INPUT,
@@ -330,16 +332,16 @@ static enum app_exit evaluate_changed(struct tta *tta, const weft_dataset *datas
     return code;
 }
 
-enum app_exit tta_evaluate(struct tta *tta, const weft_dataset *data, int32_t *predicted,
-                           struct weft_eval *out)
+enum app_exit tta_evaluate(struct tta *tta, const weft_dataset *data,
+                           struct weft_prediction *predictions, struct weft_eval *out)
 {
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
     if (tta->kind)
-        return evaluate_changed(tta, data, &info, predicted, out);
+        return evaluate_changed(tta, data, &info, predictions, out);
     tta->images += info.count;
     enum weft_status status =
-        weft_predictor_evaluate(tta->predictor, data, predicted, out);
+        weft_predictor_evaluate(tta->predictor, data, predictions, out);
     return status ? app_report_error(tta->app, APP_INPUT, status) : APP_OK;
 }
 

@@ -37,8 +37,8 @@ enum app_exit tta_run(struct tta *tta, const uint8_t *pixels, int count,
                       float *probabilities);
 
 /* weft_predictor_evaluate. */
-enum app_exit tta_evaluate(struct tta *tta, const weft_dataset *data, int32_t *predicted,
-                           struct weft_eval *out);
+enum app_exit tta_evaluate(struct tta *tta, const weft_dataset *data,
+                           struct weft_prediction *predictions, struct weft_eval *out);
 
 /* "flip test-time augmentation of 120 of 1,000 images, those below 90 %"; "": none. In a
  * static buffer. */

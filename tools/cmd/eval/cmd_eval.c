@@ -6,6 +6,8 @@
 #include "core/preprocess.h"
 #include "core/tta.h"
 #include "eval/confusion.h"
+#include "report/evaluation.h"
+#include "report/page.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,7 @@ enum { BATCH = 256, MAX_MATRIX = 1000 };
 
 struct eval_options {
     struct app_options app;
-    const char *data;
+    const char *data, *report;
     int split, batch;
     double min_accuracy;
 };
@@ -44,6 +46,12 @@ static const struct args_option options[] = {
      .offset = offsetof(struct eval_options, min_accuracy),
      .value = "X",
      .help = "exit code 5 if the accuracy is lower"},
+    {.name = "report",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct eval_options, report),
+     .value = "FILE",
+     .help = "write a page, HTML: classes, confusion matrix, predictions, the most "
+             "confident mistakes, calibration"},
     {0},
 };
 
@@ -72,6 +80,7 @@ struct evaluation {
     weft_predictor *predictor;
     struct tta tta;
     struct weft_eval eval;
+    struct weft_prediction *predictions;
     struct confusion confusion;
     const char *const *names; /* of the classes */
     double test_overlap;
@@ -304,15 +313,38 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
         return app_report_error(app, APP_WORK, status);
     app_print_precision(evaluation->predictor, o->app.precision);
     term_wait_begin("Evaluating");
-    int32_t *predicted =
-        term_realloc_or_exit(NULL, (size_t)data.count * sizeof(*predicted));
+    evaluation->predictions =
+        term_realloc_or_exit(NULL, (size_t)data.count * sizeof(struct weft_prediction));
     tta_init(&evaluation->tta, app, evaluation->predictor, info.net);
-    code = tta_evaluate(&evaluation->tta, evaluation->data, predicted, &evaluation->eval);
+    code = tta_evaluate(&evaluation->tta, evaluation->data, evaluation->predictions,
+                        &evaluation->eval);
     term_wait_end();
     if (!code)
-        confusion_init(&evaluation->confusion, net.classes, data.labels, predicted,
-                       data.count);
-    free(predicted);
+        confusion_init(&evaluation->confusion, net.classes, data.labels,
+                       evaluation->predictions, data.count);
+    return code;
+}
+
+static enum app_exit save_report(const struct evaluation *evaluation, const char *model,
+                                 const char *path)
+{
+    struct weft_dataset_info data;
+    weft_dataset_info(evaluation->data, &data);
+    const char *images = *data.known_as ? data.known_as : data.source;
+    char *title = term_format_or_exit("%s on %s", app_model_path(model), images);
+    const struct report_evaluation page = {
+        .images = images,
+        .tta = tta_text(&evaluation->tta),
+        .eval = &evaluation->eval,
+        .data = evaluation->data,
+        .predictions = evaluation->predictions,
+        .confusion = &evaluation->confusion,
+        .names = evaluation->names,
+    };
+    enum app_exit code =
+        page_save(evaluation->app, path, report_write_model,
+                  &(struct report_model){.title = title, .evaluation = &page});
+    free(title);
     return code;
 }
 
@@ -357,9 +389,12 @@ static enum app_exit eval_main(struct app *app, const void *given, int count,
     const struct eval_options *o = given;
     struct evaluation evaluation = {.app = app};
     enum app_exit code = evaluate(&evaluation, o, operands[0]);
+    if (!code && o->report)
+        code = save_report(&evaluation, operands[0], o->report);
     if (!code)
         code = print_results(&evaluation, o);
     confusion_free(&evaluation.confusion);
+    free(evaluation.predictions);
     weft_predictor_destroy(&evaluation.predictor);
     weft_dataset_destroy(&evaluation.data);
     weft_model_destroy(&evaluation.model);
@@ -373,6 +408,7 @@ const struct app_command cmd_eval = {
             .operands = "MODEL",
             .summary = "prints the accuracy of a model, overall and per class",
             .examples = "  weft eval runs/a/best.safetensors\n"
+                        "  weft eval runs/a --report a.html\n"
                         "  weft eval runs/a/best.safetensors --data other.csv -f json",
             .about =
                 "MODEL is a model file or the folder of a run. Prints precision, recall "

@@ -96,23 +96,10 @@ static bool print_matrix(const struct eval_confusion *e)
     return true;
 }
 
-static int compare_by_count(const void *a, const void *b)
-{
-    int64_t x = ((const struct confusion_cell *)a)->count,
-            y = ((const struct confusion_cell *)b)->count;
-    return (x < y) - (x > y);
-}
-
 static void print_confusions(const struct eval_confusion *e)
 {
-    const struct confusion *c = e->counts;
-    size_t n = 0;
-    struct confusion_cell *list =
-        term_realloc_or_exit(NULL, (c->count + 1) * sizeof(*list));
-    for (size_t i = 0; i < c->count; i++)
-        if (c->cells[i].actual != c->cells[i].predicted)
-            list[n++] = c->cells[i];
-    qsort(list, n, sizeof(*list), compare_by_count);
+    size_t n;
+    struct confusion_cell *list = confusion_mistakes(e->counts, &n);
     printf("\n%sMost frequent confusions%s (-f json prints all)\n",
            term_style_begin(stdout, TERM_BOLD), term_style_end(stdout));
     for (size_t i = 0; i < n && i < MAX_CONFUSIONS; i++)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 360, HEIGHT = 270, LEFT = 40, RIGHT = 12, TOP = 24, BOTTOM = 40 };
+enum { WIDTH = 360, HEIGHT = 270, LEFT = 46, RIGHT = 12, TOP = 24, BOTTOM = 40 };
 enum { LINE = 14, LETTER = 7, LEADER = 14 }; /* of a label */
 
 struct plot_label {
@@ -46,16 +46,34 @@ void html_plot_extend(struct html_plot *p, double x, double y)
 {
     const double at[2] = {x, y};
     for (int i = 0; i < 2; i++) {
-        if (!isfinite(at[i]) || at[i] <= 0)
+        if (!isfinite(at[i]) || (!p->linear[i] && at[i] <= 0))
             continue;
-        p->low[i] = p->low[i] > 0 && p->low[i] < at[i] ? p->low[i] : at[i];
-        p->high[i] = p->high[i] > at[i] ? p->high[i] : at[i];
+        p->low[i] = p->used[i] ? fmin(p->low[i], at[i]) : at[i];
+        p->high[i] = p->used[i] ? fmax(p->high[i], at[i]) : at[i];
+        p->used[i] = true;
     }
+}
+
+/* Room around the points. A linear axis does not go below 0 for it. */
+static void pad(struct html_plot *p, int axis)
+{
+    double *low = &p->low[axis], *high = &p->high[axis];
+    if (p->linear[axis]) {
+        double span = *high > *low ? *high - *low : fmax(fabs(*high), 1);
+        double room = axis == 1 || *high <= *low ? 0.05 * span : 0;
+        *low = *low >= 0 ? fmax(0, *low - room) : *low - room;
+        *high += room;
+        return;
+    }
+    *low = p->used[axis] ? *low / 1.15 : 1;
+    *high = *high > *low ? *high * 1.15 : *low * 2;
 }
 
 static double place(const struct html_plot *p, int axis, double value)
 {
-    return log(value / p->low[axis]) / log(p->high[axis] / p->low[axis]);
+    double low = p->low[axis], high = p->high[axis];
+    return p->linear[axis] ? (value - low) / (high - low)
+                           : log(value / low) / log(high / low);
 }
 
 double html_plot_x(const struct html_plot *p, double x)
@@ -152,31 +170,44 @@ static void ticks_of_powers(const struct html_plot *p, FILE *out, int axis)
         tick(p, out, axis, pow(base, i));
 }
 
-/* 1, 2 and 5 of each decade, or equal steps for short ranges. */
+/* 1, 2 or 5 times a power of ten, about four of them. */
+static void ticks_of_steps(const struct html_plot *p, FILE *out, int axis)
+{
+    double low = p->low[axis], high = p->high[axis], span = high - low;
+    double ten = pow(10, floor(log10(span / 4))), few = span / 4 / ten;
+    double step = ten * (few > 5 ? 10 : few > 2 ? 5 : few > 1 ? 2 : 1);
+    step = fmax(step, p->least_step[axis]);
+    for (double i = ceil(low / step - 1e-9); i * step <= high + 1e-9 * span; i++)
+        tick(p, out, axis, i * step + 0.0); /* not -0 */
+}
+
+/* 1, 2 and 5 of each decade. */
 static void ticks_of_decades(const struct html_plot *p, FILE *out, int axis)
 {
     static const double parts[] = {1, 2, 5};
-    double low = p->low[axis], high = p->high[axis], span = high - low;
-    if (high / low < 8) {
-        double ten = pow(10, floor(log10(span / 4))), few = span / 4 / ten;
-        double step = ten * (few > 5 ? 10 : few > 2 ? 5 : few > 1 ? 2 : 1);
-        for (double i = ceil(low / step); i * step <= high; i++)
-            tick(p, out, axis, i * step);
-        return;
-    }
+    double low = p->low[axis], high = p->high[axis];
     for (double ten = pow(10, floor(log10(low))); ten <= high; ten *= 10)
         for (int i = 0; i < 3; i++)
             if (ten * parts[i] >= low && ten * parts[i] <= high)
                 tick(p, out, axis, ten * parts[i]);
 }
 
+static void ticks(const struct html_plot *p, FILE *out, int axis)
+{
+    double ratio = p->linear[axis] ? 1 : p->high[axis] / p->low[axis];
+    if (!p->linear[axis] && (axis == 0 || ratio > 300))
+        ticks_of_powers(p, out, axis);
+    else if (ratio < 8)
+        ticks_of_steps(p, out, axis);
+    else
+        ticks_of_decades(p, out, axis);
+}
+
 void html_plot_begin(struct html_plot *p, FILE *out, const char *title,
                      const char *x_name, const char *y_name)
 {
-    for (int i = 0; i < 2; i++) {
-        p->low[i] = p->low[i] > 0 ? p->low[i] / 1.15 : 1;
-        p->high[i] = p->high[i] > p->low[i] ? p->high[i] * 1.15 : p->low[i] * 2;
-    }
+    for (int i = 0; i < 2; i++)
+        pad(p, i);
     int letters = 0;
     for (int i = 0; i < p->label_count; i++) {
         int columns = term_columns(p->labels[i].text);
@@ -189,11 +220,8 @@ void html_plot_begin(struct html_plot *p, FILE *out, const char *title,
             p->height);
     html_write_escaped(out, title);
     fputs("\">\n", out);
-    ticks_of_powers(p, out, 0);
-    if (p->high[1] / p->low[1] > 300)
-        ticks_of_powers(p, out, 1);
-    else
-        ticks_of_decades(p, out, 1);
+    for (int i = 0; i < 2; i++)
+        ticks(p, out, i);
     fprintf(out, "<path class=\"axis\" d=\"M%d %dH%d\"/>\n", LEFT, p->height - BOTTOM,
             p->right);
     fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">", p->right, p->height - 8);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTML output: escaped text, numbers, logarithmic plots. */
+/* HTML output: escaped text, numbers, plots. */
 #ifndef WEFT_CMD_REPORT_HTML_H
 #define WEFT_CMD_REPORT_HTML_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 /* The style sheet, report.css. */
@@ -13,11 +14,14 @@ void html_write_escaped(FILE *out, const char *text);
 /* Three digits, or thousands separators from 1,000 on; a dash if not finite. */
 void html_write_number(FILE *out, double value);
 
-/* A log-log plot, 360 wide. Extend its range by all points, add the labels of curves,
- * begin, draw, end. */
+/* A plot, 360 wide. Extend its range by all points, add the labels of curves, begin,
+ * draw, end. */
 enum { PLOT_LABEL_COLUMNS = 16 };
 struct html_plot {
-    double low[2], high[2]; /* range of x and y; 0 and 0: empty */
+    bool linear[2];       /* x and y: otherwise logarithmic, of values above 0 */
+    double least_step[2]; /* between the ticks of a linear axis; 0: any */
+    bool used[2];         /* a point is in the range */
+    double low[2], high[2];
     struct plot_label *labels;
     int label_count, height, right; /* ends of the axes; set by begin */
 };

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The page of a report: devices, comparison, and the sections. */
-#define _GNU_SOURCE
 #include "report/report.h"
 
-#include "results/device_table.h"
 #include "report/html.h"
-#include "core/paths.h"
+#include "report/page.h"
 #include "results/comparison_text.h"
+#include "results/device_table.h"
 
-#include <errno.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Driver, versions and provenance of a run; its file unless the label contains it. */
@@ -43,15 +39,10 @@ static void write_head(FILE *out, const struct results *r)
 {
     char sentence[COMPARISON_SENTENCE_BYTES], label[RESULTS_LABEL_BYTES];
     int fastest = comparison_fastest_run(r), count = results_count(r);
-    fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-          "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src "
-          "'none'; style-src 'unsafe-inline'\">\n"
-          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-          "<title>weft bench: ",
-          out);
+    char title[RESULTS_LABEL_BYTES + 16];
     results_label(r, fastest < 0 ? 0 : fastest, label);
-    html_write_escaped(out, label);
-    fprintf(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", html_style);
+    snprintf(title, sizeof(title), "weft bench: %s", label);
+    page_begin(out, title, 0);
     fprintf(out, "<h1>weft bench: %d run%s</h1>\n", count, count == 1 ? "" : "s");
     for (int i = 0; fastest >= 0 && i < count; i++)
         if (i != fastest && comparison_sentence(r, fastest, i, sentence)) {
@@ -105,8 +96,9 @@ static void write_overview(FILE *out, const struct results *r)
     table_free(&t);
 }
 
-static void write_page(FILE *out, const struct results *r)
+static void write_page(FILE *out, const void *priv)
 {
+    const struct results *r = priv;
     write_head(out, r);
     write_overview(out, r);
     report_write_bars(out, r);
@@ -115,27 +107,11 @@ static void write_page(FILE *out, const struct results *r)
     report_write_layers(out, r);
     report_write_convergence(out, r);
     report_write_numbers(out, r);
-    fputs("<p class=\"soft\">Created by weft ", out);
-    html_write_escaped(out, weft_version());
-    fputs(".</p>\n</body>\n</html>\n", out);
+    page_end(out);
 }
 
 enum app_exit report_save(const struct app *app, const struct results *r,
                           const char *path)
 {
-    char *text = NULL;
-    size_t size;
-    if (!path)
-        return APP_OK;
-    FILE *out = open_memstream(&text, &size);
-    if (out)
-        write_page(out, r);
-    bool done = out && !fclose(out) && paths_write(path, text, size);
-    int why = errno;
-    free(text);
-    if (done)
-        app_print_written(path);
-    return done ? APP_OK
-                : app_error(app, APP_FAILED, "%s cannot be written: %s", path,
-                            strerror(why));
+    return path ? page_save(app, path, write_page, r) : APP_OK;
 }

@@ -135,7 +135,7 @@ void report_write_curves(FILE *out, const struct results *r)
                                            {"inference", "Inference"}};
     bool any = false;
     for (int i = 0; i < 2; i++) {
-        struct html_plot p = {{0}, {0}};
+        struct html_plot p = {.labels = NULL};
         if (!curves(NULL, r, parts[i][0], &p))
             continue;
         if (!any)
@@ -244,7 +244,7 @@ static void write_roofline(FILE *out, const struct results *r, int run,
 
 void report_write_rooflines(FILE *out, const struct results *r)
 {
-    struct html_plot p = {{0}, {0}};
+    struct html_plot p = {.labels = NULL};
     int count = 0;
     double peak, slope;
     for (int i = 0; i < results_count(r); i++)
@@ -262,7 +262,7 @@ void report_write_rooflines(FILE *out, const struct results *r)
             "level.%s</p>\n<div class=\"plots\">\n",
             count > 1 ? " All devices have the same axes." : "");
     for (int i = 0; i < results_count(r); i++)
-        if (dots(NULL, r, i, &(struct html_plot){{0}, {0}}))
+        if (dots(NULL, r, i, &(struct html_plot){.labels = NULL}))
             write_roofline(out, r, i, p);
     fputs("</div>\n", out);
 }

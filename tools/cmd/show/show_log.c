@@ -2,15 +2,11 @@
 /* weft show: the epochs in the log of a training run. */
 #include "show/show.h"
 
-#include "core/paths.h"
+#include "core/run_log.h"
 
-#include <errno.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_LOG_BYTES = 1 << 28 };
 
 static const struct table_column columns[] = {
     {.key = "epoch", .title = "Epoch"},
@@ -26,19 +22,14 @@ static const struct table_column columns[] = {
 
 enum { MAX_RATE = 8 }; /* characters */
 
-static double number(const json_t *line, const char *key)
-{
-    const json_t *value = json_object_get(line, key);
-    return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
 static void add_epoch(struct table *t, const json_t *line, double rate)
 {
-    double values[] = {number(line, "loss"), 100 * number(line, "accuracy"),
-                       100 * number(line, "val_accuracy"), number(line, "val_loss"),
-                       number(line, "images_per_second")};
-    table_int(t, (int64_t)number(line, "epoch"));
-    table_int(t, (int64_t)number(line, "step"));
+    double values[] = {
+        run_log_number(line, "loss"), 100 * run_log_number(line, "accuracy"),
+        100 * run_log_number(line, "val_accuracy"), run_log_number(line, "val_loss"),
+        run_log_number(line, "images_per_second")};
+    table_int(t, (int64_t)run_log_number(line, "epoch"));
+    table_int(t, (int64_t)run_log_number(line, "step"));
     /* As typed; the rates of a schedule have more digits. */
     const char *typed = isfinite(rate) ? app_rate_text(rate) : "-";
     if (strlen(typed) <= MAX_RATE)
@@ -57,46 +48,33 @@ static void add_epoch(struct table *t, const json_t *line, double rate)
 
 enum app_exit show_log(struct app *app, const struct show_options *o, const char *path)
 {
-    size_t size;
     struct table t;
     double rate = NAN;
-    int number_of_line = 0;
-    enum app_exit code = APP_OK;
-    const char *why;
-    char *text = paths_read_file(path, MAX_LOG_BYTES, &size, &why);
-    if (!text)
-        return app_error(app, APP_BAD_INPUT, "%s: %s", path, why);
-    if (strlen(text) < size) {
-        free(text);
-        return app_error(app, APP_BAD_INPUT, "%s: is damaged: it has zero bytes", path);
+    char *why;
+    json_t *lines = run_log_load(path, &why);
+    if (!lines) {
+        enum app_exit code = app_error(app, APP_BAD_INPUT, "%s", why);
+        free(why);
+        return code;
     }
     table_init(&t, stdout, (enum table_format)o->app.format, columns,
                sizeof(columns) / sizeof(*columns), false);
-    for (char *line = text, *end; !code && *line; line = end) {
-        end = line + strcspn(line, "\n");
-        json_t *entry = json_loadb(line, (size_t)(end - line), 0, NULL);
-        end += *end == '\n';
-        number_of_line++;
-        if (!json_is_object(entry))
-            code = app_error(app, APP_BAD_INPUT,
-                             "%s, line %d: is no line of the log of a run", path,
-                             number_of_line);
-        else if (isfinite(number(entry, "learning_rate")))
-            rate = number(entry, "learning_rate");
-        if (!code && isfinite(number(entry, "epoch")) && isfinite(number(entry, "step")))
-            add_epoch(&t, entry, rate);
-        json_decref(entry);
+    for (size_t i = 0; i < json_array_size(lines); i++) {
+        const json_t *line = json_array_get(lines, i);
+        double given = run_log_number(line, "learning_rate");
+        rate = isfinite(given) ? given : rate;
+        if (run_log_is_epoch(line))
+            add_epoch(&t, line, rate);
     }
-    free(text);
-    if (!code && o->app.format == TABLE_JSON) {
+    json_decref(lines);
+    if (o->app.format == TABLE_JSON) {
         struct json j = {.out = stdout};
         app_json_begin(app, &j, "weft.show/2");
         emit_text(&j, "kind", "log");
         table_json(&t, &j, "epochs");
         emit_end(&j);
-    } else if (!code) {
+    } else
         table_write(&t);
-    }
     table_free(&t);
-    return code ? code : app_flush_stdout(app);
+    return app_flush_stdout(app);
 }

@@ -67,6 +67,7 @@ static enum app_exit set_folder(const struct app *app, struct run_dir *run,
     paths_join(run->last, run->folder, "last.safetensors");
     paths_join(run->best, run->folder, "best.safetensors");
     paths_join(run->log, run->folder, "log.jsonl");
+    paths_join(run->page, run->folder, "report.html");
     return APP_OK;
 }
 
@@ -255,9 +256,10 @@ enum app_exit run_dir_truncate_log(const struct app *app, const struct run_dir *
     for (char *line = text, *end;
          (end = memchr(line, '\n', size - (size_t)(line - text))); line = end + 1) {
         /* not sscanf, which measures the rest of the text for every line */
-        static const char head[] = "{\"epoch\": ";
+        static const char head[] = "{\"epoch\": ", results[] = "{\"results\": ";
         bool is_epoch = !strncmp(line, head, sizeof(head) - 1);
-        if (is_epoch && strtol(line + sizeof(head) - 1, NULL, 10) > epoch)
+        if ((is_epoch && strtol(line + sizeof(head) - 1, NULL, 10) > epoch) ||
+            !strncmp(line, results, sizeof(results) - 1))
             continue;
         epochs += is_epoch;
         size_t length = (size_t)(end + 1 - line);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The folder of a training run: last.safetensors, best.safetensors, log.jsonl. */
+/* The folder of a training run: last.safetensors, best.safetensors, log.jsonl,
+ * report.html. */
 #ifndef WEFT_CMD_TRAIN_RUN_DIR_H
 #define WEFT_CMD_TRAIN_RUN_DIR_H
 
@@ -7,7 +8,8 @@
 #include "core/paths.h"
 
 struct run_dir {
-    char folder[PATHS_MAX], last[PATHS_MAX], best[PATHS_MAX], log[PATHS_MAX];
+    char folder[PATHS_MAX], last[PATHS_MAX], best[PATHS_MAX], log[PATHS_MAX],
+        page[PATHS_MAX];
     int lock;        /* the locked folder's descriptor; -1: not locked */
     size_t existing; /* length of the part of `folder` that existed before */
 };
@@ -25,8 +27,8 @@ enum app_exit run_dir_open(const struct app *app, struct run_dir *run,
 /* Unlocks the folder. A new one that got no checkpoint is removed. */
 void run_dir_close(struct run_dir *run);
 
-/* Truncates the log to its header and the epochs up to `epoch`; warns if some of them are
- * missing. */
+/* Truncates the log to its header and the epochs up to `epoch`, without results; warns if
+ * some epochs are missing. */
 enum app_exit run_dir_truncate_log(const struct app *app, const struct run_dir *run,
                                    int epoch);
 

@@ -41,6 +41,8 @@ struct train_result {
     int epoch; /* of the weights */
     struct weft_eval eval;
     char tta[128]; /* tta_text; "": none */
+    const weft_dataset *data;
+    struct weft_prediction *predictions; /* of each image; NULL: none were kept */
 };
 
 /* Results after a run: of the last weights, and the test of the best if those differ. */
@@ -151,6 +153,8 @@ struct train_session {
     int64_t saved_step;        /* of last.safetensors */
     int epochs_done;
     struct train_outcome outcome;
+    struct train_result validated; /* of the last epoch */
+    double page_time;              /* when report.html was written; 0: never */
     struct table table;
 };
 
@@ -275,6 +279,8 @@ enum app_exit train_begin_logs(struct train_session *session,
                                const struct weft_progress *progress);
 enum app_exit train_append_logs(struct train_session *session,
                                 const struct train_epoch *epoch);
+/* The members "val", "test" and "test_best", those that there are. */
+void train_emit_outcome(struct json *json, const struct train_outcome *outcome);
 /* The results of the test, at the end of a run. */
 enum app_exit train_append_test(struct train_session *session);
 
@@ -316,6 +322,12 @@ void train_print_run(const struct train_session *session, const struct weft_prog
 /* train_test.c. Fills session->outcome; afterwards the trainer may have the best
  * weights. */
 enum app_exit train_test(struct train_session *session);
+
+/* run_report.c. Writes report.html: of a run that continues, at most every five seconds;
+ * at its end with data and network. A failure is a warning. */
+void train_write_page(struct train_session *session, bool running);
+/* Makes room for the predictions of a result, for the page. */
+void train_keep_predictions(struct train_result *result, const weft_dataset *data);
 
 /* Tests, and prints the results and the next commands. */
 enum app_exit train_finish(struct train_session *session, enum train_stop stop);

@@ -95,7 +95,7 @@ _Static_assert((int)LOGS == (int)TRAIN_LOGS, "an option for each log");
 void train_discard_files(const struct train_session *session)
 {
     const struct run_dir *run = &session->run;
-    const char *const files[] = {run->best, run->log, run->last};
+    const char *const files[] = {run->best, run->log, run->page, run->last};
     char path[PATHS_MAX];
     if (run->lock < 0)
         return; /* the session has no folder */
@@ -131,9 +131,25 @@ enum app_exit train_append_logs(struct train_session *session,
     return APP_OK;
 }
 
+static void log_results(struct json *j, const void *priv)
+{
+    emit_object(j, NULL);
+    emit_object(j, "results");
+    train_emit_outcome(j, priv);
+    emit_end(j);
+    emit_end(j);
+}
+
 enum app_exit train_append_test(struct train_session *session)
 {
     char path[PATHS_MAX];
+    const struct train_outcome *out = &session->outcome;
+    if (out->val.done || out->last.done) {
+        enum app_exit code =
+            run_dir_append_log(session->app, &session->run, log_results, out);
+        if (code)
+            return code;
+    }
     for (int i = 0; i < LOGS; i++)
         if (session->logs[i] && logs[i].append_test &&
             paths_join(path, session->run.folder, logs[i].name) &&

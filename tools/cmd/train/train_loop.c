@@ -203,20 +203,22 @@ static enum app_exit run_steps(struct train_session *session, struct weft_progre
 
 static enum app_exit validate(struct train_session *session, struct train_epoch *e)
 {
-    struct weft_eval eval;
+    struct train_result *out = &session->validated;
     e->val_accuracy = e->val_error = e->val_loss = NAN;
     if (!session->val)
         return APP_OK;
+    train_keep_predictions(out, session->val);
     term_wait_begin("Validating");
-    enum weft_status status =
-        weft_trainer_evaluate(session->trainer, session->val, NULL, &eval);
+    enum weft_status status = weft_trainer_evaluate(session->trainer, session->val,
+                                                    out->predictions, &out->eval);
     term_wait_end();
+    out->done = !status;
     if (status)
         return report_failed_images(session, status, false);
-    e->val_accuracy = eval.accuracy;
-    e->val_error = eval.standard_error;
-    e->val_loss = eval.loss;
-    e->val_nonfinite = eval.nonfinite;
+    e->val_accuracy = out->eval.accuracy;
+    e->val_error = out->eval.standard_error;
+    e->val_loss = out->eval.loss;
+    e->val_nonfinite = out->eval.nonfinite;
     return APP_OK;
 }
 
@@ -312,6 +314,7 @@ static enum app_exit end_epoch(struct train_session *session,
         return code;
     if ((code = save_epoch(session, &e, score)))
         return code;
+    train_write_page(session, true);
     return diverged ? train_report_divergence(session, p, diverged) : APP_OK;
 }
 

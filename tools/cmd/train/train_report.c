@@ -180,10 +180,11 @@ static void print_outcome(const struct train_session *session)
     print_result(session, "Test", "last", &out->last);
     term_flush_stdout();
     const char *model = session->best_epoch ? session->run.best : session->run.last;
-    term_print("Saved   %s%s%s, %s; %.1f s in total",
+    term_print("Saved   %s%s%s, %s, %s; %.1f s in total",
                session->best_epoch ? session->run.best : "",
                session->best_epoch ? ", " : "", session->run.last,
-               paths_basename(session->run.log), term_seconds() - session->start);
+               paths_basename(session->run.log), paths_basename(session->run.page),
+               term_seconds() - session->start);
     term_print("Next    weft eval %s", paths_shell_quoted(model));
     term_print("        weft predict %s IMAGE", paths_shell_quoted(model));
 }
@@ -202,6 +203,13 @@ static void emit_result(struct json *j, const char *key, const struct train_resu
     emit_int(j, "nonfinite", e->nonfinite);
     emit_text(j, "tta", *r->tta ? r->tta : "none");
     emit_end(j);
+}
+
+void train_emit_outcome(struct json *j, const struct train_outcome *outcome)
+{
+    emit_result(j, "val", &outcome->val);
+    emit_result(j, "test", &outcome->last);
+    emit_result(j, "test_best", &outcome->best);
 }
 
 static void write_json(const struct train_session *session, enum train_stop stop)
@@ -223,9 +231,7 @@ static void write_json(const struct train_session *session, enum train_stop stop
     emit_int(&j, "best_epoch", session->best_epoch);
     table_json(&session->table, &j, "epochs");
     emit_double(&j, "test_overlap", session->test_overlap);
-    emit_result(&j, "val", &session->outcome.val);
-    emit_result(&j, "test", &session->outcome.last);
-    emit_result(&j, "test_best", &session->outcome.best);
+    train_emit_outcome(&j, &session->outcome);
     emit_double(&j, "seconds", term_seconds() - session->start);
     emit_end(&j);
 }
@@ -257,6 +263,7 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop)
     bool json = session->app->options->format == TABLE_JSON && !session->job,
          human = !session->app->options->format && !(session->job && session->job->quiet);
     if (stop == TRAIN_INTERRUPTED) {
+        train_write_page(session, false);
         if (json)
             write_json(session, stop);
         print_next_steps(session, stop);
@@ -268,6 +275,8 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop)
     enum app_exit code = train_test(session);
     if (!code)
         code = train_append_test(session);
+    if (!code)
+        train_write_page(session, false);
     if (!code && json)
         write_json(session, stop);
     if (!code && human)

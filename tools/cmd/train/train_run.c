@@ -100,6 +100,7 @@ static void log_header(struct json *j, const void *priv)
     weft_dataset_info(session->train, &data);
     weft_net_info(session->net, &net);
     app_json_begin(session->app, j, "weft.log/2");
+    emit_text(j, "command", session->app->command);
     emit_text(j, "data", session->data_spec);
     emit_text(j, "known_as", data.known_as);
     emit_int(j, "images", data.count);
@@ -324,6 +325,8 @@ static enum app_exit train(struct train_session *session, const struct train_opt
                                                                      : format);
     if (!(code = train_loop(session, &stop)))
         code = train_finish(session, stop);
+    else if (session->page_time > 0)
+        train_write_page(session, false);
     table_free(&session->table);
     return code;
 }
@@ -365,6 +368,9 @@ static enum app_exit run_once(struct app *app, const struct train_options *o,
     weft_model_destroy(&session.checkpoint);
     weft_model_destroy(&session.from);
     free(session.weights);
+    free(session.validated.predictions);
+    free(session.outcome.val.predictions);
+    free(session.outcome.last.predictions);
     if (*again)
         train_discard_files(&session);
     run_dir_close(&session.run);

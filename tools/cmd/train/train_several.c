@@ -4,6 +4,11 @@
 #define _GNU_SOURCE
 #include "train/train.h"
 
+#include "core/run_log.h"
+#include "report/page.h"
+#include "report/run_page.h"
+
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +122,12 @@ static void add_summary(struct table *t, const struct several *s, const char *na
     table_text(t, *s->rows[0].tta ? s->rows[0].tta : "none");
 }
 
+static void add_summaries(struct table *t, const struct several *s)
+{
+    add_summary(t, s, "mean", mean);
+    add_summary(t, s, "deviation", deviation);
+}
+
 static void emit_summary(struct json *j, const struct several *s, const char *name,
                          double (*of)(const struct several *, int))
 {
@@ -124,6 +135,53 @@ static void emit_summary(struct json *j, const struct several *s, const char *na
     for (int f = 0; f < FIGURES; f++)
         emit_double(j, figure_names[f], of(s, f));
     emit_end(j);
+}
+
+/* report.html of all runs, beside their folders. A failure is a warning. */
+static void write_page(const struct several *s)
+{
+    struct table t;
+    char path[PATHS_MAX];
+    struct run_page page = {.results = &t};
+    json_t **logs = term_realloc_or_exit(NULL, (size_t)s->done * sizeof(*logs));
+    for (int i = 0; i < s->done; i++) {
+        char *why = NULL;
+        json_t *log = paths_join(path, s->rows[i].folder, "log.jsonl")
+                          ? run_log_load(path, &why)
+                          : NULL;
+        if (log)
+            logs[page.log_count++] = log;
+        else
+            term_warn("report.html is without a run: %s", why ? why : path);
+        free(why);
+        json_t *last = page.log_count ? logs[page.log_count - 1] : NULL;
+        if (json_array_size(last) > json_array_size(logs[0])) { /* the first has most */
+            logs[page.log_count - 1] = logs[0];
+            logs[0] = last;
+        }
+    }
+    const json_t *header = page.log_count ? json_array_get(logs[0], 0) : NULL;
+    const char *known_as = run_log_text(header, "known_as");
+    char *title = term_format_or_exit("%s on %s, %d %ss", run_log_text(header, "net"),
+                                      *known_as ? known_as : run_log_text(header, "data"),
+                                      s->done, s->word);
+    page.title = title;
+    page.logs = logs;
+    table_init(&t, stdout, TABLE_HUMAN, columns, COLUMN_COUNT, false);
+    for (int i = 0; i < s->done; i++)
+        add_row(&t, &s->rows[i]);
+    add_summaries(&t, s);
+    if (!page.log_count || !paths_join(path, s->folder, "report.html"))
+        term_warn("%s gets no report.html", s->folder);
+    else if (page_write_file(path, run_page_write, &page))
+        app_print_written(path);
+    else
+        term_warn("%s cannot be written: %s", path, strerror(errno));
+    table_free(&t);
+    for (int i = 0; i < page.log_count; i++)
+        json_decref(logs[i]);
+    free(logs);
+    free(title);
 }
 
 static enum app_exit report(const struct several *s)
@@ -142,13 +200,13 @@ static enum app_exit report(const struct several *s)
         emit_summary(&j, s, "deviation", deviation);
         emit_end(&j);
     } else {
-        add_summary(&t, s, "mean", mean);
-        add_summary(&t, s, "deviation", deviation);
+        add_summaries(&t, s);
         if (!format)
             putchar('\n');
         table_write(&t);
     }
     table_free(&t);
+    write_page(s);
     return app_flush_stdout(s->app);
 }
 

@@ -24,13 +24,13 @@ static enum app_exit evaluate_model(const struct train_session *session,
     enum weft_status status =
         weft_predictor_create(app->device, model, &params, &predictor);
     if (!status && !app->options->tta)
-        status = weft_predictor_evaluate(predictor, data, NULL, &out->eval);
+        status = weft_predictor_evaluate(predictor, data, out->predictions, &out->eval);
     if (status)
         code = app_report_error(app, APP_WORK, status);
     else if (app->options->tta) {
         weft_model_info(model, &info);
         tta_init(&tta, app, predictor, info.net);
-        code = tta_evaluate(&tta, data, NULL, &out->eval);
+        code = tta_evaluate(&tta, data, out->predictions, &out->eval);
         snprintf(out->tta, sizeof(out->tta), "%s", tta_text(&tta));
     }
     weft_predictor_destroy(&predictor);
@@ -57,7 +57,7 @@ static enum app_exit evaluate(struct train_session *session, const weft_dataset 
         code = evaluate_changed(session, data, out);
     else {
         enum weft_status status =
-            weft_trainer_evaluate(session->trainer, data, NULL, &out->eval);
+            weft_trainer_evaluate(session->trainer, data, out->predictions, &out->eval);
         if (status)
             code = app_report_error(session->app, APP_WORK, status);
     }
@@ -100,12 +100,15 @@ enum app_exit train_test(struct train_session *session)
     session->epochs_done = at.epoch;
     if (code)
         return code;
-    if (session->val && (session->job || session->app->options->tta))
+    if (session->val && (session->job || session->app->options->tta)) {
+        train_keep_predictions(&out->val, session->val);
         code = evaluate(session, session->val, "Validating", at.epoch, &out->val);
+    }
     if (!code && session->job && session->job->out_of_fold)
         code = train_predict_fold(session);
     if (code || !session->test)
         return code;
+    train_keep_predictions(&out->last, session->test);
     if ((code = evaluate(session, session->test, "Testing", at.epoch, &out->last)))
         return code;
     bool same = session->best_epoch == at.epoch && !at.step_in_epoch;

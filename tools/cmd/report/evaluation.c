@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Results of a model on a dataset: accuracy, classes, predictions, calibration. */
+#include "report/evaluation.h"
+
+#include "core/app.h"
+#include "report/html.h"
+#include "report/page.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { BINS = 15, SHOWN = 25, MOST_CLASSES = 100 };
+
+/* Images of one range of probabilities: 1/15 of 0..1 each (Guo et al. 2017,
+ * arXiv:1706.04599). */
+struct bin {
+    int count, correct;
+    double probability; /* their sum */
+};
+
+/* Fills the bins; returns the expected calibration error. */
+static double calibrate(const struct report_evaluation *e, struct bin bins[BINS])
+{
+    struct weft_dataset_info data;
+    weft_dataset_info(e->data, &data);
+    int count = 0;
+    double error = 0;
+    for (int i = 0; i < data.count; i++) {
+        const struct weft_prediction *p = &e->predictions[i];
+        if (p->label < 0)
+            continue;
+        int at = (int)((double)p->probability * BINS);
+        struct bin *bin = &bins[at < BINS ? at : BINS - 1];
+        bin->count++;
+        bin->correct += p->label == data.labels[i];
+        bin->probability += (double)p->probability;
+        count++;
+    }
+    for (int b = 0; b < BINS; b++)
+        error += fabs(bins[b].correct - bins[b].probability);
+    return count ? error / count : NAN;
+}
+
+static void write_percent(FILE *out, double fraction)
+{
+    if (isfinite(fraction))
+        fprintf(out, "%.2f", 100 * fraction);
+    else
+        fputs("&ndash;", out);
+}
+
+void report_write_result(FILE *out, const struct report_evaluation *e)
+{
+    struct bin bins[BINS] = {{0}};
+    double error = calibrate(e, bins);
+    const struct weft_eval *eval = e->eval;
+    fprintf(out, "<p class=\"lede\"><b>%.2f &plusmn; %.2f %%</b> of %s images of ",
+            100 * eval->accuracy, 100 * eval->standard_error,
+            table_thousands(eval->count));
+    html_write_escaped(out, e->images);
+    fputs(" are classified correctly.</p>\n<p class=\"soft facts\"><span>loss ", out);
+    fputs(app_loss_text(eval->loss), out);
+    fputs("</span> <span>expected calibration error ", out);
+    write_percent(out, error);
+    fputs(" %</span>", out);
+    if (*e->tta)
+        fprintf(out, " <span>%s</span>", e->tta);
+    if (eval->nonfinite)
+        fprintf(out,
+                " <span class=\"wrong\">%s images have outputs that are not numbers"
+                "</span>",
+                table_thousands(eval->nonfinite));
+    fputs("</p>\n", out);
+}
+
+static double ratio(int64_t part, int64_t whole)
+{
+    return whole ? (double)part / (double)whole : NAN;
+}
+
+static double f1_of(const struct confusion_class *c)
+{
+    return ratio(2 * c->correct, c->images + c->predicted);
+}
+
+static void write_class(FILE *out, const struct report_evaluation *e, int c)
+{
+    const struct confusion_class *of = &e->confusion->of[c];
+    fputs("<tr><th scope=\"row\">", out);
+    html_write_escaped(out, e->names[c]);
+    const double values[] = {ratio(of->correct, of->predicted),
+                             ratio(of->correct, of->images), f1_of(of)};
+    for (int i = 0; i < 3; i++) {
+        fputs("<td class=\"n\">", out);
+        write_percent(out, values[i]);
+    }
+    fprintf(out, "<td class=\"n more\">%s<td>", table_thousands((double)of->images));
+    if (of->worst >= 0) {
+        html_write_escaped(out, e->names[of->worst]);
+        fprintf(out, " %.1f %%", 100 * ratio(of->worst_count, of->images));
+    }
+    fputc('\n', out);
+}
+
+struct ranked {
+    double value;
+    int index;
+};
+
+static int by_value(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    if (x->value < y->value || x->value > y->value)
+        return x->value < y->value ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+/* In their order; of many classes those with the lowest F1. */
+static void write_classes(FILE *out, const struct report_evaluation *e)
+{
+    int classes = e->confusion->classes;
+    int shown = classes < MOST_CLASSES ? classes : MOST_CLASSES;
+    struct ranked *ranks = term_realloc_or_exit(NULL, (size_t)classes * sizeof(*ranks));
+    for (int c = 0; c < classes; c++) {
+        double f1 = f1_of(&e->confusion->of[c]);
+        ranks[c] = (struct ranked){isnan(f1) ? 1 : f1, c};
+    }
+    if (shown < classes)
+        qsort(ranks, (size_t)classes, sizeof(*ranks), by_value);
+    fputs("<h2>Classes</h2>\n", out);
+    if (shown < classes)
+        fprintf(out, "<p class=\"soft\">The %d of %s with the lowest F1.</p>\n", shown,
+                table_thousands(classes));
+    fputs("<div class=\"wide\"><table><thead><tr><th>Class<th class=\"n\">Precision %"
+          "<th class=\"n\">Recall %<th class=\"n\">F1 %<th class=\"n more\">Images"
+          "<th>Most often confused with</thead><tbody>\n",
+          out);
+    for (int i = 0; i < shown; i++)
+        write_class(out, e, ranks[i].index);
+    fputs("</tbody></table></div>\n", out);
+    free(ranks);
+}
+
+static const char *name_of(const struct report_evaluation *e, int label)
+{
+    return label < 0 ? "not a number" : e->names[label];
+}
+
+static void write_prediction(FILE *out, const struct report_evaluation *e, int index)
+{
+    struct weft_dataset_info data;
+    weft_dataset_info(e->data, &data);
+    const struct weft_prediction *p = &e->predictions[index];
+    int label = data.labels[index];
+    char *alt = term_format_or_exit("image %d: %s, classified as %s", index,
+                                    name_of(e, label), name_of(e, p->label));
+    fputs("<figure>", out);
+    report_write_image(out, e->data, index, alt);
+    free(alt);
+    bool right = p->label == label;
+    fprintf(out, "<figcaption><span class=\"%s\">%s ", right ? "right" : "wrong",
+            right ? "&#10003;" : "&#10007;");
+    html_write_escaped(out, name_of(e, p->label));
+    if (p->label >= 0)
+        fprintf(out, " %.1f %%", 100 * (double)p->probability);
+    fputs("</span>", out);
+    if (!right) {
+        fputs("<br>is ", out);
+        html_write_escaped(out, name_of(e, label));
+    }
+    fputs("</figcaption></figure>\n", out);
+}
+
+static void write_predictions(FILE *out, const struct report_evaluation *e)
+{
+    int count = e->eval->count, shown = count < SHOWN ? count : SHOWN;
+    fputs("<h2>Predictions</h2>\n<p class=\"soft\">Images at equal distances, with the "
+          "most likely class and its probability.</p>\n",
+          out);
+    fputs("<div class=\"images\">\n", out);
+    for (int i = 0; i < shown; i++)
+        write_prediction(out, e, (int)((int64_t)i * count / shown));
+    fputs("</div>\n", out);
+}
+
+static void write_mistakes(FILE *out, const struct report_evaluation *e)
+{
+    struct weft_dataset_info data;
+    weft_dataset_info(e->data, &data);
+    int count = 0;
+    struct ranked *wrong =
+        term_realloc_or_exit(NULL, ((size_t)data.count + 1) * sizeof(*wrong));
+    for (int i = 0; i < data.count; i++) {
+        const struct weft_prediction *p = &e->predictions[i];
+        if (p->label >= 0 && p->label != data.labels[i])
+            wrong[count++] = (struct ranked){-(double)p->probability, i};
+    }
+    qsort(wrong, (size_t)count, sizeof(*wrong), by_value);
+    if (count) {
+        fprintf(
+            out,
+            "<h2>Most confident mistakes</h2>\n<p class=\"soft\">Of %s: the network is "
+            "surest of these, and some of their labels may be wrong.</p>\n",
+            table_thousands(count));
+        fputs("<div class=\"images\">\n", out);
+        for (int i = 0; i < count && i < SHOWN; i++)
+            write_prediction(out, e, wrong[i].index);
+        fputs("</div>\n", out);
+    }
+    free(wrong);
+}
+
+static void write_points(FILE *out, const struct html_plot *p, const struct bin *bins)
+{
+    char sign = 'M';
+    fputs("<path class=\"curve c0\" d=\"", out);
+    for (int b = 0; b < BINS; b++)
+        if (bins[b].count) {
+            fprintf(out, "%c%.1f %.1f", sign,
+                    html_plot_x(p, 100 * bins[b].probability / bins[b].count),
+                    html_plot_y(p, 100.0 * bins[b].correct / bins[b].count));
+            sign = 'L';
+        }
+    fputs("\"/>\n", out);
+    for (int b = 0; b < BINS; b++)
+        if (bins[b].count)
+            fprintf(out,
+                    "<circle class=\"point c0\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"><title>"
+                    "%s images at %.1f %%: %.1f %% are right</title></circle>\n",
+                    html_plot_x(p, 100 * bins[b].probability / bins[b].count),
+                    html_plot_y(p, 100.0 * bins[b].correct / bins[b].count),
+                    table_thousands(bins[b].count),
+                    100 * bins[b].probability / bins[b].count,
+                    100.0 * bins[b].correct / bins[b].count);
+}
+
+static void write_calibration(FILE *out, const struct bin *bins, double error)
+{
+    struct html_plot p = {.linear = {true, true}};
+    for (int b = 0; b < BINS; b++)
+        if (bins[b].count) {
+            html_plot_extend(&p, 100 * bins[b].probability / bins[b].count,
+                             100 * bins[b].probability / bins[b].count);
+            html_plot_extend(&p, NAN, 100.0 * bins[b].correct / bins[b].count);
+        }
+    html_plot_extend(&p, 100, 100);
+    char *title = term_format_or_exit(
+        "Share of right predictions against their probability; the expected calibration "
+        "error is %.2f %%",
+        100 * error);
+    fputs("<h2>Calibration</h2>\n<p class=\"soft\">Where the curve is below the dashed "
+          "line the network is too sure of itself. Predictions are grouped by fifteenths "
+          "of probability; the expected calibration error is the mean distance, weighed "
+          "by images.</p>\n<div class=\"plots\"><figure>\n",
+          out);
+    html_plot_begin(&p, out, title, "probability, %", "right, %");
+    double from = fmax(p.low[0], p.low[1]), to = fmin(p.high[0], p.high[1]);
+    fprintf(out, "<path class=\"roof c1\" d=\"M%.1f %.1fL%.1f %.1f\"/>\n",
+            html_plot_x(&p, from), html_plot_y(&p, from), html_plot_x(&p, to),
+            html_plot_y(&p, to));
+    write_points(out, &p, bins);
+    html_plot_end(&p, out);
+    fputs("</figure></div>\n", out);
+    free(title);
+}
+
+void report_write_evaluation(FILE *out, const struct report_evaluation *e)
+{
+    struct bin bins[BINS] = {{0}};
+    double error = calibrate(e, bins);
+    write_classes(out, e);
+    report_write_confusion(out, e->confusion, e->names);
+    write_predictions(out, e);
+    write_mistakes(out, e);
+    if (isfinite(error))
+        write_calibration(out, bins, error);
+}
+
+void report_write_model(FILE *out, const void *priv)
+{
+    const struct report_model *model = priv;
+    page_begin(out, model->title, 0);
+    fputs("<h1>", out);
+    html_write_escaped(out, model->title);
+    fputs("</h1>\n", out);
+    report_write_result(out, model->evaluation);
+    report_write_evaluation(out, model->evaluation);
+    page_end(out);
+}
