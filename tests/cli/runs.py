@@ -266,6 +266,18 @@ def log():
     check("warning" not in result.stderr, "a warning of a whole log", result)
 
 
+def page():
+    """A FIFO or a folder named report.html is neither waited for nor fatal."""
+    train(0, "--epochs", "1", "--out", "a")
+    resume = ["train", "-d", "cpu", "--resume", "--out", "a", "--epochs"]
+    for epochs, make, remove in (("2", os.mkfifo, os.remove), ("3", os.mkdir, os.rmdir)):
+        os.remove("a/report.html")
+        make("a/report.html")
+        says(weft(0, *resume, epochs), "a/report.html is not written: it exists and is no file")
+        remove("a/report.html")
+        check("log.jsonl, report.html" in weft(0, *resume, epochs).stderr, "it is written again")
+
+
 def damaged():
     """A damaged model is refused by every command, and loaded with --force."""
     train(0, "--epochs", "2", "--out", "a")
@@ -321,7 +333,7 @@ def write_image():
 
 
 def main():
-    run_cases([named, damaged, nonfinite, loss, diverged, good, resumed, parallel, log], write_image)
+    run_cases([named, page, damaged, nonfinite, loss, diverged, good, resumed, parallel, log], write_image)
     finish()
 
 

@@ -98,7 +98,8 @@ static void add_run(struct table *t, json_t *const *logs, int count, int run,
         const json_t *line = json_array_get(logs[run], i);
         if (run_log_is_epoch(line)) {
             last = line;
-            seconds += run_log_number(line, "seconds");
+            double took = run_log_number(line, "seconds");
+            seconds += isfinite(took) ? took : 0;
         }
         test = json_object_get(json_object_get(line, "results"), "test");
     }

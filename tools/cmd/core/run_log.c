@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum { MAX_LOG_BYTES = 1 << 28 };
+static const double most_steps = 1e18; /* an int64_t has them */
 
 json_t *run_log_load(const char *path, char **why)
 {
@@ -55,6 +56,6 @@ const char *run_log_text(const json_t *line, const char *key)
 
 bool run_log_is_epoch(const json_t *line)
 {
-    return isfinite(run_log_number(line, "epoch")) &&
-           isfinite(run_log_number(line, "step"));
+    double epoch = run_log_number(line, "epoch"), step = run_log_number(line, "step");
+    return epoch >= 0 && epoch <= INT32_MAX && step >= 0 && step <= most_steps;
 }

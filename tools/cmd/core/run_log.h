@@ -15,6 +15,7 @@ json_t *run_log_load(const char *path, char **why);
 double run_log_number(const json_t *line, const char *key);
 /* "": absent, or no text. */
 const char *run_log_text(const json_t *line, const char *key);
+/* It has an epoch, an int, and a step, an int64_t. */
 bool run_log_is_epoch(const json_t *line);
 
 #endif

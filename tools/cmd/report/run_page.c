@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum { RELOAD_SECONDS = 10, CURVES = 2 };
+static const double most_drawn = 1e30; /* differences have finite coordinates */
 
 static const struct plot {
     const char *title, *y_name, *about;
@@ -45,7 +46,7 @@ static bool values_at(const struct run_page *page, double epoch, const char *key
         for (size_t i = 0; i < json_array_size(page->logs[r]); i++) {
             const json_t *line = json_array_get(page->logs[r], i);
             double value = run_log_number(line, key);
-            if (run_log_number(line, "epoch") != epoch || !isfinite(value))
+            if (run_log_number(line, "epoch") != epoch || !(fabs(value) <= most_drawn))
                 continue;
             out[1] = count ? fmin(out[1], value) : value;
             out[2] = count ? fmax(out[2], value) : value;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Seconds between the pages of a run that continues. */
 static const double pause_seconds = 5;
@@ -67,6 +68,13 @@ static bool write_page(const struct train_session *session,
     return done;
 }
 
+/* A FIFO would wait for a reader. */
+static bool is_file_or_absent(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) ? errno == ENOENT : S_ISREG(info.st_mode);
+}
+
 void train_write_page(struct train_session *session, bool running)
 {
     struct weft_net_info net;
@@ -91,10 +99,15 @@ void train_write_page(struct train_session *session, bool running)
                             .running = running,
                             .train = running ? NULL : session->train,
                             .net = running ? NULL : session->net};
+    session->page_written = false;
     if (!log)
         term_warn("%s is not written: %s", session->run.page, why);
+    else if (!is_file_or_absent(session->run.page))
+        term_warn("%s is not written: it exists and is no file", session->run.page);
     else if (!write_page(session, result, &page))
         term_warn("%s cannot be written: %s", session->run.page, strerror(errno));
+    else
+        session->page_written = true;
     json_decref(log);
     free(title);
     free(why);

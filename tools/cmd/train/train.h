@@ -154,7 +154,8 @@ struct train_session {
     int epochs_done;
     struct train_outcome outcome;
     struct train_result validated; /* of the last epoch */
-    double page_time;              /* when report.html was written; 0: never */
+    double page_time;              /* of the last try to write report.html; 0: none */
+    bool page_written;             /* it succeeded */
     struct table table;
 };
 

@@ -180,10 +180,11 @@ static void print_outcome(const struct train_session *session)
     print_result(session, "Test", "last", &out->last);
     term_flush_stdout();
     const char *model = session->best_epoch ? session->run.best : session->run.last;
-    term_print("Saved   %s%s%s, %s, %s; %.1f s in total",
+    term_print("Saved   %s%s%s, %s%s%s; %.1f s in total",
                session->best_epoch ? session->run.best : "",
                session->best_epoch ? ", " : "", session->run.last,
-               paths_basename(session->run.log), paths_basename(session->run.page),
+               paths_basename(session->run.log), session->page_written ? ", " : "",
+               session->page_written ? paths_basename(session->run.page) : "",
                term_seconds() - session->start);
     term_print("Next    weft eval %s", paths_shell_quoted(model));
     term_print("        weft predict %s IMAGE", paths_shell_quoted(model));
