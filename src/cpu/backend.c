@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
+#include "os/memory.h"
 #include "os/processors.h"
 
 struct step {
@@ -53,7 +53,6 @@ static enum weft_status enumerate_devices(weft_context *ctx)
 {
     struct weft_device_candidate found = {.backend = &weft_backend_cpu};
     struct weft_device_info *info = &found.info;
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     info->kind = WEFT_DEVICE_HOST;
     snprintf(info->name, sizeof(info->name), "cpu");
     snprintf(info->platform, sizeof(info->platform), "built-in");
@@ -62,7 +61,7 @@ static enum weft_status enumerate_devices(weft_context *ctx)
     snprintf(info->id, sizeof(info->id), "cpu@built-in#0");
     info->platform_index = -1;
     info->compute_units = (unsigned)weft_processor_count("");
-    info->global_mem_bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
+    info->global_mem_bytes = weft_memory_bytes("");
     info->max_alloc_bytes = info->global_mem_bytes;
     info->max_work_group_size = 1;
     info->fp64 = true;

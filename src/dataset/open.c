@@ -4,6 +4,7 @@
 #include "dataset/class_names.h"
 #include "dataset/image_list.h"
 #include "image/preprocess.h"
+#include "os/memory.h"
 #include "util/gzip.h"
 #include "util/text.h"
 
@@ -11,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* Largest accepted file, also after decompression. */
 #define MAX_FILE_BYTES ((size_t)(UINT32_MAX - 1))
@@ -409,8 +409,7 @@ static enum weft_status open_folder(struct weft_reading *reading, const char *fo
 
 static size_t half_of_memory(void)
 {
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    uint64_t half = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page / 2 : 0;
+    uint64_t half = weft_memory_bytes("") / 2;
     return half && half < SIZE_MAX ? (size_t)half : SIZE_MAX / 2;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os/memory.h"
 #include "os/processors.h"
 #include "unit/test.h"
 
@@ -64,6 +65,22 @@ int main(void)
     CHECK_INT(weft_processor_count(root), allowed);
     write_text("sys/fs/cgroup/cpu,cpuacct/docker/1/cpu.cfs_quota_us", "100000\n");
     CHECK_INT(weft_processor_count(root), 1);
+    clear();
+
+    /* Memory, of both versions; one that is larger than the machine's is none. */
+    uint64_t memory = weft_memory_bytes(root);
+    CHECK(memory > 1 << 20);
+    write_text("proc/self/cgroup", "5:memory:/docker/1\n0::/a\n");
+    write_text("sys/fs/cgroup/memory/docker/1/memory.limit_in_bytes",
+               "9223372036854771712\n");
+    CHECK(weft_memory_bytes(root) == memory);
+    write_text("sys/fs/cgroup/memory/docker/memory.limit_in_bytes", "1048576\n");
+    CHECK_INT(weft_memory_bytes(root), 1 << 20);
+    write_text("sys/fs/cgroup/memory/docker/memory.limit_in_bytes", "-1\n");
+    write_text("sys/fs/cgroup/a/memory.max", "max\n");
+    CHECK(weft_memory_bytes(root) == memory);
+    write_text("sys/fs/cgroup/a/memory.max", "524288\n");
+    CHECK_INT(weft_memory_bytes(root), 1 << 19);
     clear();
 
     /* A damaged file is no quota. */
