@@ -19,9 +19,9 @@ typedef struct weft_dataset weft_dataset;
 /* All pointers are borrowed and live as long as the dataset. */
 struct weft_dataset_info {
     int count, height, width, channels, classes;
-    /* count x height x width x channels, channels innermost. They may be in a mapped file
-     * (weft_dataset_open_params.max_memory); NULL: a part that was held out of one, or
-     * image files that stay in their file */
+    /* count x height x width x channels, channels innermost; NULL: they stay in a file
+     * (weft_dataset_open_params.max_memory, decode_as_needed), and weft_dataset_read
+     * copies them */
     const uint8_t *pixels;
     const int32_t *labels;          /* count, each 0 to classes - 1 */
     const char *const *class_names; /* classes */
@@ -73,9 +73,10 @@ struct weft_dataset_open_params {
     const char *const *class_names;
     int classes;
     /* Larger files of IDX or of NPY of bytes, neither compressed, and of kept decoded
-     * images, are mapped instead of read: training and evaluation read the images of a
-     * batch when they need it. Such a file must stay as it is. In bytes; 0: half of the
-     * machine's memory. */
+     * images, stay where they are: training and evaluation read the images of a batch
+     * when they need it, and fail if the file has become shorter (WEFT_ERR_FILE). So do
+     * IDX and NPY of more than 4 GiB. In bytes; 0: half of the machine's memory, or of
+     * what its control groups allow the process. */
     size_t max_memory;
     /* Image files whose decoded images are not kept yet are decoded when their images are
      * read, in threads, and are kept then: training begins at once, and decodes ahead of

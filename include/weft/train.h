@@ -259,7 +259,8 @@ struct weft_preview_image {
 /* Writes the bytes of images as a training on all of `data` sees them, in the layout of a
  * dataset's pixels: bit for bit its input before normalization, but erased places have
  * the data's mean, and it and mixtures are rounded to bytes. `images`, unless NULL, has
- * `count` elements. It uses no device. WEFT_ERR_ARG. */
+ * `count` elements. It uses no device. WEFT_ERR_ARG; where the images stay in a file, as
+ * weft_dataset_read. */
 WEFT_API enum weft_status weft_preview(const weft_dataset *data,
                                        const struct weft_preview_params *params,
                                        uint8_t *pixels,
@@ -302,7 +303,7 @@ struct weft_teach_report {
  * have the input shape of the model; those of the new model are made as its own. Waits.
  * WEFT_ERR_ARG (no backbone, another shape, a class without examples, `add` to a model
  * that was not taught), WEFT_ERR_NOMEM, WEFT_ERR_DEVICE, WEFT_ERR_FORMAT (features that
- * are not finite). */
+ * are not finite); where the images stay in a file, as weft_dataset_read. */
 WEFT_API enum weft_status weft_teach(weft_device *device, const weft_model *model,
                                      const weft_dataset *data,
                                      const struct weft_teach_params *params,

@@ -27,10 +27,8 @@ void weft_dataset_destroy(weft_dataset **data)
     free((char *)(uintptr_t)d->info.source);
     free((char *)(uintptr_t)d->info.known_as);
     free((char *)(uintptr_t)d->info.notes);
-    if (d->map)
-        weft_file_map_release(&d->map);
-    else
-        free(d->pixels);
+    weft_large_file_release(&d->large);
+    free(d->pixels);
     weft_image_feed_release(&d->feed);
     free(d->keys);
     free(d->order);
@@ -48,7 +46,7 @@ void(weft_dataset_info)(const weft_dataset *data, struct weft_dataset_info *out,
         return;
     }
     struct weft_dataset_info info = data->info;
-    info.pixels = data->order ? NULL : data->pixels;
+    info.pixels = data->pixels;
     if (data->feed) {
         info.decoded = weft_image_feed_decoded(data->feed, &info.decode_seconds);
         info.damaged = weft_image_feed_is_damaged(data->feed);
@@ -106,11 +104,11 @@ static enum weft_status allocate(weft_dataset *data, const weft_dataset *whole)
         if (!data->keys)
             return weft_out_of_memory(data->context, data->info.source, bytes);
     }
-    if (whole && (whole->map || whole->feed)) {
+    if (whole && (whole->large || whole->feed)) {
         bytes = (size_t)data->info.count * sizeof(*data->order);
-        data->map = weft_file_map_retain(whole->map);
+        data->large = weft_large_file_retain(whole->large);
+        data->at = whole->at;
         data->feed = whole->feed ? weft_image_feed_retain(whole->feed) : NULL;
-        data->pixels = whole->pixels;
         data->order = malloc(bytes);
         data->labels = calloc((size_t)data->info.count, sizeof(*data->labels));
         return data->order && data->labels
@@ -267,7 +265,8 @@ enum weft_status weft_dataset_take(struct weft_reading *reading,
     if (status)
         goto done;
     data->pixels = raw->pixels;
-    data->map = raw->map;
+    data->large = raw->large;
+    data->at = raw->at;
     data->feed = raw->feed;
     data->keys = raw->keys;
     data->order = raw->order;
@@ -275,7 +274,7 @@ enum weft_status weft_dataset_take(struct weft_reading *reading,
     data->files = raw->files;
     data->extents = raw->extents;
     raw->pixels = NULL;
-    raw->map = NULL;
+    raw->large = NULL;
     raw->feed = NULL;
     raw->keys = NULL;
     raw->order = NULL;

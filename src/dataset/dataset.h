@@ -10,10 +10,11 @@ struct weft_dataset {
     int users;
     struct weft_dataset_info info; /* owns its strings */
     struct weft_preprocess_params preprocess;
-    uint8_t *pixels; /* of `map`, where it is not NULL */
-    struct weft_file_map *map;
+    uint8_t *pixels;               /* NULL: they stay in a file */
+    struct weft_large_file *large; /* a file that has them, from byte `at` on, or NULL */
+    size_t at;
     struct weft_image_feed *feed; /* of image files that are not in memory, or NULL */
-    uint32_t *order; /* of the images in the map or feed; NULL: all, as they are */
+    uint32_t *order; /* of the images in the file or feed; NULL: all, as they are */
     int32_t *labels;
     struct weft_names files; /* of image files, as extents; else none */
     int32_t *extents;

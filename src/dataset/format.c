@@ -47,19 +47,18 @@ void weft_reading_note(struct weft_reading *reading, const char *format, ...)
 
 void weft_raw_images_take(struct weft_raw_images *raw, struct weft_file *file, size_t at)
 {
-    raw->map = file->map;
-    if (!file->map)
+    raw->large = file->large;
+    raw->at = at;
+    if (!file->large)
         memmove(file->bytes, file->bytes + at, file->size - at);
-    raw->pixels = file->map ? file->bytes + at : file->bytes;
+    raw->pixels = file->bytes;
     *file = (struct weft_file){0};
 }
 
 void weft_raw_images_free(struct weft_raw_images *raw)
 {
-    if (raw->map)
-        weft_file_map_release(&raw->map);
-    else
-        free(raw->pixels);
+    weft_large_file_release(&raw->large);
+    free(raw->pixels);
     weft_image_feed_release(&raw->feed);
     free(raw->keys);
     free(raw->measured);
@@ -74,6 +73,18 @@ void weft_raw_images_free(struct weft_raw_images *raw)
 size_t weft_raw_image_bytes(const struct weft_raw_images *raw)
 {
     return (size_t)raw->height * (size_t)raw->width * (size_t)raw->channels;
+}
+
+enum weft_status weft_raw_images_copy(weft_context *ctx,
+                                      const struct weft_raw_images *raw, int first,
+                                      int count, uint8_t *to)
+{
+    size_t bytes = weft_raw_image_bytes(raw), at = (size_t)first * bytes;
+    if (raw->large)
+        return weft_large_file_read(ctx, raw->large, raw->at + at, to,
+                                    (size_t)count * bytes);
+    memcpy(to, raw->pixels + at, (size_t)count * bytes);
+    return WEFT_OK;
 }
 
 enum weft_status weft_raw_images_set_shape(weft_context *ctx, const char *name,

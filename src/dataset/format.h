@@ -7,7 +7,7 @@
 #include <weft/dataset.h>
 
 #include "util/file.h"
-#include "util/file_map.h"
+#include "util/large_file.h"
 
 enum {
     WEFT_MAX_IMAGES = 1 << 30, /* the range of weft_shuffle */
@@ -32,8 +32,9 @@ struct weft_image_feed; /* image_feed.h */
 /* The contents of a file, before they become a dataset. */
 struct weft_raw_images {
     int count, height, width, channels;
-    uint8_t *pixels; /* of `map`, where it is not NULL */
-    struct weft_file_map *map;
+    uint8_t *pixels;               /* NULL: they stay in a file */
+    struct weft_large_file *large; /* a file that has them, from byte `at` on, or NULL */
+    size_t at;
     struct weft_image_feed *feed; /* of image files that are not in `pixels`, or NULL */
     uint32_t *order;              /* of the images of the feed; NULL: all, as they are */
     int32_t *labels;              /* NULL: in another file */
@@ -105,7 +106,7 @@ struct weft_labels_name_rule {
 
 struct weft_format {
     const char *name;
-    bool may_stay; /* in its file: `read` takes what is mapped */
+    bool may_stay; /* `read` takes files that are not in memory */
     bool (*probe)(const struct weft_file *file);
 
     /* Reads the images, and the labels of a file with both. `name` is for error
@@ -113,7 +114,7 @@ struct weft_format {
     enum weft_status (*read)(struct weft_reading *reading, const char *name,
                              struct weft_file *file, struct weft_raw_images *out);
 
-    /* Reads labels only, from a labels file or a file with both. */
+    /* Reads labels only, from a labels file or a file with both, in memory. */
     enum weft_status (*read_labels)(weft_context *ctx, const char *name,
                                     const struct weft_file *file,
                                     struct weft_labels *out);
@@ -150,6 +151,11 @@ void weft_raw_images_take(struct weft_raw_images *raw, struct weft_file *file, s
 /* Bytes of one image. */
 size_t weft_raw_image_bytes(const struct weft_raw_images *raw);
 
+/* Copies the pixels of images that are in memory or in a large file. WEFT_ERR_FILE. */
+enum weft_status weft_raw_images_copy(weft_context *ctx,
+                                      const struct weft_raw_images *raw, int first,
+                                      int count, uint8_t *to);
+
 /* A published dataset, identified by its contents. */
 struct weft_known_dataset {
     const char *name;
@@ -157,7 +163,7 @@ struct weft_known_dataset {
     const char *const *class_names;
 };
 
-/* NULL: unknown. */
+/* NULL: unknown, or the images cannot be read. */
 const struct weft_known_dataset *
 weft_known_dataset_find(const struct weft_raw_images *raw);
 

@@ -1,50 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* IDX, the format of MNIST: two zero bytes, the type (8: unsigned bytes), the number
- * of dimensions, an extent of four bytes for each, most significant byte first, then
- * the elements. */
+/* IDX, the format of MNIST (os/idx_header.h). */
 #include "dataset/format.h"
+
+#include "os/idx_header.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { TYPE_BYTES = 8 };
-
-static uint32_t load_be32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
 
 static bool probe(const struct weft_file *file)
 {
     return file->size >= 2 && file->bytes[0] == 0 && file->bytes[1] == 0;
 }
 
-/* Reads the header; `extents` has four elements. */
 static enum weft_status read_header(weft_context *ctx, const char *name,
-                                    const struct weft_file *file, uint64_t *extents,
-                                    int *dimensions, size_t *header)
+                                    const struct weft_file *file,
+                                    struct weft_idx_header *header)
 {
-    if (file->size < 4 || !probe(file))
-        return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: not an IDX file: it must begin with two zero bytes", name);
-    if (file->bytes[2] != TYPE_BYTES)
-        return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: has elements of IDX type 0x%02x, must be unsigned bytes "
-                         "(0x08)",
-                         name, file->bytes[2]);
-    int count = file->bytes[3];
-    if (count < 1 || count > 4)
-        return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: has %d dimensions, must be 1 to 4",
-                         name, count);
-    *header = 4 + 4 * (size_t)count;
-    if (file->size < *header)
-        return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: truncated header: %zu of %zu bytes; download it again",
-                         name, file->size, *header);
-    for (int i = 0; i < count; i++)
-        extents[i] = load_be32(file->bytes + 4 + 4 * i);
-    *dimensions = count;
-    return WEFT_OK;
+    uint8_t bytes[WEFT_IDX_HEADER];
+    char reason[WEFT_IDX_REASON];
+    size_t size = file->size < sizeof(bytes) ? file->size : sizeof(bytes);
+    WEFT_TRY(weft_file_copy(ctx, file, 0, bytes, size));
+    const char *why = weft_idx_parse(bytes, size, header, reason);
+    return why ? weft_fail(ctx, WEFT_ERR_FORMAT, "%s: %s", name, why) : WEFT_OK;
 }
 
 static enum weft_status read_images(struct weft_reading *reading, const char *name,
@@ -52,18 +29,18 @@ static enum weft_status read_images(struct weft_reading *reading, const char *na
 {
     weft_context *ctx = reading->ctx;
     struct weft_raw_images raw = {0};
-    uint64_t extents[4];
-    size_t header;
-    int dimensions;
-    WEFT_TRY(read_header(ctx, name, file, extents, &dimensions, &header));
-    if (dimensions == 1)
+    struct weft_idx_header header;
+    WEFT_TRY(read_header(ctx, name, file, &header));
+    if (header.dimensions == 1)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
                          "%s: contains labels, not images; give the images file "
                          "(images-idx3 in its name)",
                          name);
-    WEFT_TRY(weft_raw_images_set_shape(ctx, name, extents, dimensions, 1,
-                                       file->size - header, &raw));
-    weft_raw_images_take(&raw, file, header);
+    const uint64_t extents[4] = {header.extents[0], header.extents[1], header.extents[2],
+                                 header.extents[3]};
+    WEFT_TRY(weft_raw_images_set_shape(ctx, name, extents, header.dimensions, 1,
+                                       file->size - header.size, &raw));
+    weft_raw_images_take(&raw, file, header.size);
     *out = raw;
     return WEFT_OK;
 }
@@ -71,27 +48,25 @@ static enum weft_status read_images(struct weft_reading *reading, const char *na
 static enum weft_status read_labels(weft_context *ctx, const char *name,
                                     const struct weft_file *file, struct weft_labels *out)
 {
-    uint64_t extents[4];
-    size_t header;
-    int dimensions;
-    WEFT_TRY(read_header(ctx, name, file, extents, &dimensions, &header));
-    if (dimensions != 1)
+    struct weft_idx_header header;
+    WEFT_TRY(read_header(ctx, name, file, &header));
+    if (header.dimensions != 1)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
                          "%s: has %d dimensions, but labels have one; is it a "
                          "labels file?",
-                         name, dimensions);
-    if (extents[0] < 1 || extents[0] > WEFT_MAX_IMAGES ||
-        extents[0] != file->size - header)
+                         name, header.dimensions);
+    size_t count = file->size - header.size;
+    if (header.extents[0] < 1 || header.extents[0] > WEFT_MAX_IMAGES ||
+        header.extents[0] != count)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
                          "%s: its header declares %u labels, the file has %zu; "
                          "download it again",
-                         name, (unsigned)extents[0], file->size - header);
-    size_t count = file->size - header;
+                         name, (unsigned)header.extents[0], count);
     int32_t *labels = malloc(count * sizeof(*labels));
     if (!labels)
         return weft_out_of_memory(ctx, name, count * sizeof(*labels));
     for (size_t i = 0; i < count; i++)
-        labels[i] = file->bytes[header + i];
+        labels[i] = file->bytes[header.size + i];
     *out = (struct weft_labels){(int)count, labels};
     return WEFT_OK;
 }

@@ -109,13 +109,31 @@ static bool labels_are(const struct weft_raw_images *raw, const char *hex)
     return !strcmp(text, hex);
 }
 
+/* True if the pixels have this hash. */
+static bool pixels_are(const struct weft_raw_images *raw, uint64_t expected)
+{
+    struct weft_hash64_state all;
+    uint8_t image[PIXELS];
+    if (raw->pixels)
+        return weft_hash64(raw->pixels, (size_t)raw->count * PIXELS) == expected;
+    weft_hash64_init(&all);
+    for (int i = 0; i < raw->count; i++) {
+        if (weft_raw_images_copy(NULL, raw, i, 1, image))
+            return false;
+        weft_hash64_add(&all, image, PIXELS);
+    }
+    return weft_hash64_finish(&all) == expected;
+}
+
 /* Number of marks that are hashes of images of `raw`. */
 static void count_marks(const struct weft_raw_images *raw, int *first, int *current)
 {
     bool seen[2][MARKS] = {{false}};
+    uint8_t image[PIXELS];
     *first = *current = 0;
-    for (int i = 0; i < raw->count; i++) {
-        uint64_t hash = weft_hash64(raw->pixels + (size_t)i * PIXELS, PIXELS);
+    for (int i = 0; i < raw->count && !weft_raw_images_copy(NULL, raw, i, 1, image);
+         i++) {
+        uint64_t hash = weft_hash64(image, PIXELS);
         for (int m = 0; m < MARKS; m++) {
             seen[0][m] |= hash == first_test_marks[m];
             seen[1][m] |= hash == current_test_marks[m];
@@ -131,14 +149,14 @@ const struct weft_known_dataset *
 weft_known_dataset_find(const struct weft_raw_images *raw)
 {
     int first, current;
-    if (raw->order || raw->height != SIDE || raw->width != SIDE || raw->channels != 1)
+    if (raw->feed || raw->height != SIDE || raw->width != SIDE || raw->channels != 1)
         return NULL;
     for (int i = 0; i < raw->count; i++)
         if (raw->labels[i] > 9)
             return NULL;
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(known); i++)
         if (raw->count == known[i].count && labels_are(raw, known[i].labels) &&
-            weft_hash64(raw->pixels, (size_t)raw->count * PIXELS) == known[i].pixels)
+            pixels_are(raw, known[i].pixels))
             return &known[i].release;
     count_marks(raw, &first, &current);
     if (first >= 3)

@@ -13,19 +13,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_DIMENSIONS = 4 };
+enum { MAX_DIMENSIONS = 4, MAX_TEXT = 1 << 20, BLOCK = 1 << 13 };
 
 struct header {
     char type[8]; /* "|u1" */
     uint64_t extents[MAX_DIMENSIONS];
     int dimensions;
-    const uint8_t *data;
-    size_t size; /* bytes of data */
+    size_t at, size; /* the elements: their place in the file, and their bytes */
 };
+
+static const uint8_t magic[] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
 
 static bool probe(const struct weft_file *file)
 {
-    return file->size >= 6 && !memcmp(file->bytes, "\x93NUMPY", 6);
+    return file->size >= sizeof(magic) && !memcmp(file->bytes, magic, sizeof(magic));
 }
 
 static const char *skip_spaces(const char *at)
@@ -99,9 +100,11 @@ static enum weft_status parse_text(weft_context *ctx, const char *name, const ch
 static enum weft_status read_header(weft_context *ctx, const char *name,
                                     const struct weft_file *file, struct header *header)
 {
-    const uint8_t *b = file->bytes;
+    uint8_t b[12];
     *header = (struct header){0};
-    if (file->size < 12 || !probe(file))
+    if (file->size >= sizeof(b))
+        WEFT_TRY(weft_file_copy(ctx, file, 0, b, sizeof(b)));
+    if (file->size < sizeof(b) || memcmp(b, magic, sizeof(magic)) != 0)
         return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: truncated NPY header", name);
     if (b[6] < 1 || b[6] > 3)
         return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: NPY version %u, must be 1, 2 or 3",
@@ -114,12 +117,18 @@ static enum weft_status read_header(weft_context *ctx, const char *name,
         return weft_fail(ctx, WEFT_ERR_FORMAT,
                          "%s: truncated: NPY header of %zu bytes, the file has %zu", name,
                          length, file->size - start);
-    char *text = strndup((const char *)b + start, length);
+    if (length > MAX_TEXT)
+        return weft_fail(ctx, WEFT_ERR_FORMAT,
+                         "%s: damaged: NPY header of %zu bytes, must be at most %d", name,
+                         length, MAX_TEXT);
+    char *text = calloc(1, length + 1);
     if (!text)
         return weft_out_of_memory(ctx, name, length);
-    header->data = b + start + length;
-    header->size = file->size - start - length;
-    enum weft_status status = parse_text(ctx, name, text, header);
+    header->at = start + length;
+    header->size = file->size - header->at;
+    enum weft_status status = weft_file_copy(ctx, file, start, text, length);
+    if (!status)
+        status = parse_text(ctx, name, text, header);
     free(text);
     return status;
 }
@@ -170,35 +179,75 @@ static double load_element(const struct element *e, const uint8_t *p)
     return (double)bits;
 }
 
-/* Pixels to bytes at the scale that all of them decide. */
-static enum weft_status convert(struct weft_reading *reading, const char *name,
-                                const struct element *e, const uint8_t *data,
-                                size_t count, uint8_t *out)
+static enum weft_status fail_value(weft_context *ctx, const char *name, size_t at,
+                                   double value)
+{
+    return weft_fail(
+        ctx, WEFT_ERR_FORMAT,
+        "%s: element %zu is %g; pixels must be 0 to 1 or 0 to 255%s", name, at, value,
+        value >= 0 || value < -FLT_MAX ? ""
+        : value >= -1 ? ": save (a + 1) / 2 if they are -1 to 1, else (a - low) / "
+                        "(high - low) with a.min() and a.max() of the training images"
+                      : ": save (a - low) / (high - low) with a.min() and a.max() of "
+                        "the training images");
+}
+
+/* Elements of a file, some at a time. */
+struct elements {
+    weft_context *ctx;
+    const struct weft_file *file;
+    const struct header *header;
+    const struct element *type;
+    size_t count;
+    uint8_t bytes[BLOCK * sizeof(double)];
+};
+
+/* Loads up to BLOCK of them from `first` on; `*n` of them are in `bytes`. */
+static enum weft_status load_block(struct elements *e, size_t first, size_t *n)
+{
+    size_t each = e->type->size;
+    *n = e->count - first < BLOCK ? e->count - first : BLOCK;
+    return weft_file_copy(e->ctx, e->file, e->header->at + first * each, e->bytes,
+                          *n * each);
+}
+
+static double element_of(const struct elements *e, size_t i)
+{
+    return load_element(e->type, e->bytes + i * e->type->size);
+}
+
+/* All of them decide the scale. */
+static enum weft_status find_scale(struct weft_reading *reading, const char *name,
+                                   struct elements *e)
 {
     struct weft_pixel_range range = {0};
-    for (size_t i = 0; i < count; i++) {
-        double value = load_element(e, data + i * e->size);
-        if (!(value >= 0 && value <= FLT_MAX))
-            return weft_fail(
-                reading->ctx, WEFT_ERR_FORMAT,
-                "%s: element %zu is %g; pixels must be 0 to 1 or 0 to 255%s", name, i,
-                value,
-                value >= 0 || value < -FLT_MAX ? ""
-                : value >= -1
-                    ? ": save (a + 1) / 2 if they are -1 to 1, else (a - low) / (high - "
-                      "low) with a.min() and a.max() of the training images"
-                    : ": save (a - low) / (high - low) with a.min() and a.max() of the "
-                      "training images");
-        weft_pixel_range_add(&range, value);
+    for (size_t first = 0, n; first < e->count; first += n) {
+        WEFT_TRY(load_block(e, first, &n));
+        for (size_t i = 0; i < n; i++) {
+            double value = element_of(e, i);
+            if (!(value >= 0 && value <= FLT_MAX))
+                return fail_value(reading->ctx, name, first + i, value);
+            weft_pixel_range_add(&range, value);
+        }
     }
-    if (e->kind == 'u' && e->size == 2 && range.most > 255)
+    if (e->type->kind == 'u' && e->type->size == 2 && range.most > 255)
         return weft_fail(reading->ctx, WEFT_ERR_FORMAT,
                          "%s: pixels of 16 bits, at most %g; pixels must be 0 to 1 or 0 "
                          "to 255: save (a / 65535).astype('float32')",
                          name, range.most);
-    WEFT_TRY(weft_pixel_scale(reading, name, &range));
-    for (size_t i = 0; i < count; i++)
-        out[i] = weft_pixel_round(load_element(e, data + i * e->size), reading->scale);
+    return weft_pixel_scale(reading, name, &range);
+}
+
+/* Pixels to bytes at the scale. */
+static enum weft_status convert(struct weft_reading *reading, const char *name,
+                                struct elements *e, uint8_t *out)
+{
+    WEFT_TRY(find_scale(reading, name, e));
+    for (size_t first = 0, n; first < e->count; first += n) {
+        WEFT_TRY(load_block(e, first, &n));
+        for (size_t i = 0; i < n; i++)
+            out[first + i] = weft_pixel_round(element_of(e, i), reading->scale);
+    }
     return WEFT_OK;
 }
 
@@ -223,16 +272,22 @@ static enum weft_status read_images(struct weft_reading *reading, const char *na
     WEFT_TRY(weft_raw_images_set_shape(ctx, name, header.extents, header.dimensions,
                                        element.size, header.size, &raw));
     if (element.kind == 'u' && element.size == 1) {
-        weft_raw_images_take(&raw, file, (size_t)(header.data - file->bytes));
+        weft_raw_images_take(&raw, file, header.at);
         *out = raw;
         return WEFT_OK;
     }
     size_t count = header.size / element.size;
+    struct elements *elements = malloc(sizeof(*elements));
     raw.pixels = malloc(count);
-    if (!raw.pixels)
+    if (!raw.pixels || !elements) {
+        free(elements);
+        weft_raw_images_free(&raw);
         return weft_out_of_memory(ctx, name, count);
-    enum weft_status status =
-        convert(reading, name, &element, header.data, count, raw.pixels);
+    }
+    *elements = (struct elements){
+        .ctx = ctx, .file = file, .header = &header, .type = &element, .count = count};
+    enum weft_status status = convert(reading, name, elements, raw.pixels);
+    free(elements);
     if (status)
         weft_raw_images_free(&raw);
     else
@@ -281,7 +336,7 @@ static enum weft_status read_labels(weft_context *ctx, const char *name,
     if (!labels)
         return weft_out_of_memory(ctx, name, count * sizeof(*labels));
     for (size_t i = 0; i < count; i++) {
-        double label = load_element(&element, header.data + i * element.size);
+        double label = load_element(&element, file->bytes + header.at + i * element.size);
         if (!(label >= 0 && label < WEFT_MAX_CLASSES && label == floor(label))) {
             free(labels);
             return weft_fail(ctx, WEFT_ERR_FORMAT,

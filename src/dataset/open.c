@@ -13,8 +13,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Largest accepted file, also after decompression. */
+/* Largest file that is read as a whole, also after decompression. */
 #define MAX_FILE_BYTES ((size_t)(UINT32_MAX - 1))
+
+enum { LONGEST_PROBE = 16 }; /* bytes that formats are recognized by */
 
 /* Datasets that distributions package. */
 static const struct installed {
@@ -109,26 +111,31 @@ static enum weft_status read_file(weft_context *ctx, const char *path, bool list
     return status;
 }
 
-/* Maps a file of images that is larger than what is read as a whole, if its format may
+/* Opens a file of images that is larger than what is read as a whole, if its format may
  * stay in its file; else *format is NULL. */
-static enum weft_status map_images(const struct weft_reading *reading, const char *path,
+static enum weft_status open_large(const struct weft_reading *reading, const char *path,
                                    struct weft_file *file,
                                    const struct weft_format **format)
 {
     struct stat info;
-    struct weft_file_map *map;
+    uint8_t bytes[LONGEST_PROBE];
     *format = NULL;
     if (!reading->max_memory || stat(path, &info) || !S_ISREG(info.st_mode) ||
-        (uintmax_t)info.st_size <= reading->max_memory)
+        ((uintmax_t)info.st_size <= reading->max_memory &&
+         (uintmax_t)info.st_size <= MAX_FILE_BYTES))
         return WEFT_OK;
-    WEFT_TRY(weft_file_map_open(reading->ctx, path, &map));
-    *file = (struct weft_file){(uint8_t *)(uintptr_t)map->bytes, map->size, map};
-    for (int i = 0; weft_formats[i] && !*format; i++)
-        if (weft_formats[i]->may_stay && weft_formats[i]->probe(file))
+    *file = (struct weft_file){.bytes = NULL};
+    WEFT_TRY(weft_large_file_open(reading->ctx, path, &file->large));
+    file->size = file->large->size;
+    const struct weft_file head = {
+        bytes, file->size < sizeof(bytes) ? file->size : sizeof(bytes), NULL};
+    enum weft_status status = weft_file_copy(reading->ctx, file, 0, bytes, head.size);
+    for (int i = 0; weft_formats[i] && !*format && !status; i++)
+        if (weft_formats[i]->may_stay && weft_formats[i]->probe(&head))
             *format = weft_formats[i];
     if (!*format)
         weft_file_free(file);
-    return WEFT_OK;
+    return status;
 }
 
 /* A file that has images. */
@@ -137,7 +144,7 @@ static enum weft_status read_images_file(const struct weft_reading *reading,
                                          struct weft_file *file,
                                          const struct weft_format **format)
 {
-    WEFT_TRY(map_images(reading, path, file, format));
+    WEFT_TRY(open_large(reading, path, file, format));
     return *format ? WEFT_OK : read_file(reading->ctx, path, listed, file, format);
 }
 

@@ -41,8 +41,8 @@ static enum weft_status read_image(weft_context *ctx, const weft_dataset *data,
                                    size_t image, size_t count, uint8_t *pixels)
 {
     size_t bytes = weft_dataset_image_bytes(&data->info);
-    size_t at = (size_t)(data->pixels - data->map->bytes) + image * bytes;
-    return weft_file_map_read(ctx, data->map, at, pixels, count * bytes);
+    return weft_large_file_read(ctx, data->large, data->at + image * bytes, pixels,
+                                count * bytes);
 }
 
 enum weft_status weft_dataset_gather(weft_context *ctx, const weft_dataset *data,
@@ -55,7 +55,7 @@ enum weft_status weft_dataset_gather(weft_context *ctx, const weft_dataset *data
         return weft_image_feed_read(ctx, data->feed, &chosen, pixels);
     for (int i = 0; i < count; i++, pixels += bytes) {
         size_t image = data->order ? data->order[images[i]] : images[i];
-        if (data->map)
+        if (data->large)
             WEFT_TRY(read_image(ctx, data, image, 1, pixels));
         else
             memcpy(pixels, data->pixels + image * bytes, bytes);
@@ -70,17 +70,16 @@ void weft_dataset_expect(const weft_dataset *data, const uint32_t *images, int c
     size_t bytes = weft_dataset_image_bytes(&data->info);
     if (data->feed)
         weft_image_feed_expect(data->feed, &chosen);
-    for (int i = 0; data->map && i < count; i++) {
+    for (int i = 0; data->large && i < count; i++) {
         size_t image = data->order ? data->order[images[i]] : images[i];
-        size_t first = (size_t)(data->pixels - data->map->bytes);
-        weft_file_map_expect(data->map, first + image * bytes, bytes);
+        weft_large_file_expect(data->large, data->at + image * bytes, bytes);
     }
 }
 
 int weft_dataset_block_images(const weft_dataset *data)
 {
     size_t fits = BLOCK_BYTES / weft_dataset_image_bytes(&data->info);
-    bool all = (!data->map && !data->feed) || fits > (size_t)data->info.count;
+    bool all = data->pixels || fits > (size_t)data->info.count;
     return all ? data->info.count : fits ? (int)fits : 1;
 }
 
@@ -93,7 +92,7 @@ static enum weft_status read_range(weft_context *ctx, const weft_dataset *data, 
     size_t bytes = weft_dataset_image_bytes(&data->info);
     if (data->feed)
         return weft_image_feed_read(ctx, data->feed, &range, out);
-    if (!data->order && data->map)
+    if (!data->order && data->large)
         return read_image(ctx, data, (size_t)first, (size_t)count, out);
     if (!data->order)
         memcpy(out, data->pixels + (size_t)first * bytes, (size_t)count * bytes);
@@ -107,7 +106,7 @@ enum weft_status weft_dataset_block(weft_context *ctx, const weft_dataset *data,
                                     int first, int count, struct weft_image_block *block)
 {
     size_t bytes = weft_dataset_image_bytes(&data->info), need = (size_t)count * bytes;
-    if (!data->map && !data->feed) {
+    if (data->pixels) {
         block->pixels = data->pixels + (size_t)first * bytes;
         return WEFT_OK;
     }

@@ -13,6 +13,10 @@
 struct weft_mem;
 enum { WEFT_BUFFER_PADDING = BUFFER_PADDING, WEFT_ALIGN = BUFFER_ALIGNMENT };
 
+/* The last element of any view: kernels count in uints, and read up to a vector beyond
+ * the end. */
+#define WEFT_MAX_ELEMENTS ((size_t)UINT32_MAX - WEFT_BUFFER_PADDING)
+
 /* Storage type of the floats of a view. */
 enum weft_type { WEFT_FLOAT32, WEFT_FLOAT16 };
 

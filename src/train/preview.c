@@ -16,7 +16,9 @@ static uint8_t byte_of(const void *data, size_t at)
 
 /* An epoch of training on a dataset. */
 struct epoch {
+    const weft_dataset *data;
     const struct weft_dataset_info *info;
+    struct weft_image_block own, other; /* two images */
     struct weft_batch_args args;
     uint32_t number, key0, key1;
 };
@@ -28,35 +30,39 @@ static struct weft_sample image_at(const struct epoch *e, size_t place)
 }
 
 static double pixel_of(const struct epoch *e, const struct weft_augment_draw *draw,
-                       uint32_t image, size_t at)
+                       const uint8_t *image, size_t at)
 {
     uint8_t byte;
-    if (weft_augment_pixel(&e->args, draw, image, at, byte_of, e->info->pixels, &byte))
+    if (weft_augment_pixel(&e->args, draw, 0, at, byte_of, image, &byte))
         return byte;
     return 255 * e->info->mean[at % (size_t)e->args.channels];
 }
 
 /* The image of a place in the epoch's order. */
-static void make_image(const struct epoch *e, size_t place, uint8_t *pixels,
-                       struct weft_preview_image *out)
+static enum weft_status make_image(struct epoch *e, size_t place, uint8_t *pixels,
+                                   struct weft_preview_image *out)
 {
+    weft_context *ctx = e->data->context;
     const struct weft_batch_args *a = &e->args;
     struct weft_sample sample = image_at(e, place),
                        partner = image_at(e, weft_batch_partner(a, place));
     const struct weft_augment_draw own = weft_batch_draw(a, sample, e->key0, e->key1);
     const struct weft_augment_draw other = weft_batch_draw(a, partner, e->key0, e->key1);
     const struct weft_augment_mix mix = weft_batch_mix(a, sample, e->key0, e->key1);
+    WEFT_TRY(weft_dataset_block(ctx, e->data, (int)sample.image, 1, &e->own));
+    WEFT_TRY(weft_dataset_block(ctx, e->data, (int)partner.image, 1, &e->other));
     for (size_t at = 0; at < (size_t)a->pixels; at++) {
         double weight = (double)weft_batch_weight(a, &mix, at), sum = 0;
         if (weight > 0)
-            sum += weight * pixel_of(e, &own, sample.image, at);
+            sum += weight * pixel_of(e, &own, e->own.pixels, at);
         if (weight < 1)
-            sum += (1 - weight) * pixel_of(e, &other, partner.image, at);
+            sum += (1 - weight) * pixel_of(e, &other, e->other.pixels, at);
         pixels[at] = (uint8_t)lrint(sum);
     }
     *out = (struct weft_preview_image){.index = (int)sample.image,
                                        .partner = (int)partner.image,
                                        .share = (float)mix.share / AUGMENT_SHARES};
+    return WEFT_OK;
 }
 
 enum weft_status weft_preview(const weft_dataset *data,
@@ -71,7 +77,6 @@ enum weft_status weft_preview(const weft_dataset *data,
     WEFT_REQUIRE_POINTER(ctx, pixels, "pixels");
     WEFT_TRY(WEFT_READ_PARAMS(ctx, params, &p));
     weft_dataset_info(data, &info);
-    WEFT_REQUIRE(ctx, info.pixels, "data must be in memory, with pixels");
     WEFT_REQUIRE(ctx, p.epoch >= 0, "epoch must be 0 or more");
     WEFT_REQUIRE(ctx,
                  p.first >= 0 && p.count >= 0 && p.first <= info.count &&
@@ -79,7 +84,8 @@ enum weft_status weft_preview(const weft_dataset *data,
                  "first and count must be images of an epoch");
     if (p.augment)
         WEFT_TRY(weft_augment_read(ctx, p.augment, &options));
-    struct epoch epoch = {.info = &info,
+    struct epoch epoch = {.data = data,
+                          .info = &info,
                           .args = {.count = info.count,
                                    .pixels = (int)weft_dataset_image_bytes(&info),
                                    .channels = info.channels,
@@ -91,12 +97,15 @@ enum weft_status weft_preview(const weft_dataset *data,
         ctx, &options,
         (struct weft_shape){.h = info.height, .w = info.width, .c = info.channels},
         info.mean, &epoch.args.augment));
-    for (int i = 0; i < p.count; i++) {
+    enum weft_status status = WEFT_OK;
+    for (int i = 0; i < p.count && !status; i++) {
         struct weft_preview_image image;
-        make_image(&epoch, (size_t)(p.first + i),
-                   pixels + (size_t)i * (size_t)epoch.args.pixels, &image);
-        if (images)
+        status = make_image(&epoch, (size_t)(p.first + i),
+                            pixels + (size_t)i * (size_t)epoch.args.pixels, &image);
+        if (images && !status)
             images[i] = image;
     }
-    return WEFT_OK;
+    weft_image_block_free(&epoch.own);
+    weft_image_block_free(&epoch.other);
+    return status;
 }

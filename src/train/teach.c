@@ -335,7 +335,6 @@ enum weft_status(weft_teach)(weft_device *device, const weft_model *model,
                  "method must be a value of enum weft_teach_method");
     WEFT_REQUIRE(ctx, p.batch >= 0, "batch must be 0 or more");
     weft_dataset_info(data, &info);
-    WEFT_REQUIRE(ctx, info.pixels, "data must be in memory, with pixels");
     const struct weft_shape input = model->net->input;
     if (info.height != input.h || info.width != input.w || info.channels != input.c)
         return weft_fail(ctx, WEFT_ERR_ARG,

@@ -118,7 +118,7 @@ static bool must_stream(const struct weft_trainer *t, const weft_dataset *data,
     const struct weft_device_info *device = &t->device->info;
     uint64_t pixels = (uint64_t)t->count * weft_shape_count(t->net->input);
     uint64_t padded = pixels + WEFT_BUFFER_PADDING + WEFT_ALIGN;
-    return p->stream || weft_dataset_is_decoding(data) ||
+    return p->stream || weft_dataset_is_decoding(data) || pixels > WEFT_MAX_ELEMENTS ||
            padded > device->max_alloc_bytes || pixels > device->global_mem_bytes / 2;
 }
 

@@ -4,6 +4,7 @@
 #define _XOPEN_SOURCE 700
 #include "util/file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 
 #include "os/open_file.h"
 #include "os/write_file.h"
-#include "util/file_map.h"
+#include "util/large_file.h"
 
 static enum weft_status fail_errno(weft_context *ctx, const char *path, const char *what)
 {
@@ -22,11 +23,19 @@ static enum weft_status fail_errno(weft_context *ctx, const char *path, const ch
 
 void weft_file_free(struct weft_file *file)
 {
-    if (file->map)
-        weft_file_map_release(&file->map);
-    else
-        free(file->bytes);
+    weft_large_file_release(&file->large);
+    free(file->bytes);
     *file = (struct weft_file){0};
+}
+
+enum weft_status weft_file_copy(weft_context *ctx, const struct weft_file *file,
+                                size_t at, void *to, size_t size)
+{
+    assert(at <= file->size && size <= file->size - at);
+    if (file->large)
+        return weft_large_file_read(ctx, file->large, at, to, size);
+    memcpy(to, file->bytes + at, size);
+    return WEFT_OK;
 }
 
 enum weft_status weft_file_examine(weft_context *ctx, const char *path,

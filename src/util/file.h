@@ -7,14 +7,14 @@
 
 #include "base/context.h"
 
-struct weft_file_map; /* file_map.h */
+struct weft_large_file; /* large_file.h */
 
-/* Contents of a file. A zero byte that `size` does not count follows: text is a string;
- * but not of a map, whose bytes are read only. */
+/* Contents of a file. A zero byte that `size` does not count follows: text is a
+ * string. */
 struct weft_file {
-    uint8_t *bytes;
+    uint8_t *bytes; /* NULL: they stay in the file */
     size_t size;
-    struct weft_file_map *map; /* NULL: in memory */
+    struct weft_large_file *large; /* NULL: they are in memory */
 };
 
 /* Reads all of `path`, at most `limit` bytes; a regular file or a descriptor of this
@@ -42,6 +42,11 @@ enum weft_status weft_file_read_within(weft_context *ctx, const char *path,
                                        struct weft_file *out);
 
 void weft_file_free(struct weft_file *file);
+
+/* Copies `size` bytes from `at` on, within the file. WEFT_ERR_FILE: they are not in
+ * memory, and cannot be read any more. */
+enum weft_status weft_file_copy(weft_context *ctx, const struct weft_file *file,
+                                size_t at, void *to, size_t size);
 
 enum weft_file_kind {
     WEFT_FILE_ABSENT, /* also a link to a file that does not exist */

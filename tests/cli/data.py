@@ -2,7 +2,6 @@
 """Parts of data from end to end: folders of images, lists of them, names of classes, the cache,
 --input, --resume with a validation part, IDX under dotted names. Usage: data.py WEFT"""
 
-import fcntl
 import json
 import os
 import pathlib
@@ -18,7 +17,6 @@ import zlib
 from checks import check, finish
 
 WEFT = os.path.abspath(sys.argv[1])
-F_GETPIPE_SZ = 1032  # of the module fcntl from Python 3.10 on
 SIDE, CLASSES = 8, ("ant", "bee", "cow")
 NET = ("conv 4 3x3 pad=same relu\nmax-pool 2\nflatten\ndense classes\nsoftmax\n"
        "optimizer adam 0.01\nbatch 8\n")
@@ -280,36 +278,6 @@ def idx(folder, count, rng):
     return path
 
 
-def mapped_process(path, first, *words):
-    """A command that has mapped the file and waits to write more than the line `first`."""
-    reader, writer = os.pipe()
-    os.write(writer, bytes(fcntl.fcntl(writer, F_GETPIPE_SZ) - len(first)))
-    process = subprocess.Popen([WEFT, *map(str, words)], stdout=writer, stderr=writer)
-    os.close(writer)
-    for _ in range(400):
-        maps = pathlib.Path(f"/proc/{process.pid}/maps").read_text(encoding="utf-8")
-        if str(path.resolve()) in maps and len(os.listdir(f"/proc/{process.pid}/task")) == 1:
-            return process, reader, maps
-        time.sleep(0.05)
-    return process, reader, maps
-
-
-def cut():
-    """A mapped file that becomes shorter while the command copies its pixels."""
-    path = idx("cut", 300, random.Random(4))
-    process, reader, maps = mapped_process(path, "Run 1 of 2: fold 1\n", "train", "-d", "cpu", "--data",
-                                           "cut", "--net", "t.net", "--folds", 2, "--stream")
-    check(str(path.resolve()) in maps, "the file is mapped")
-    os.truncate(path, 5000)
-    with os.fdopen(reader, "rb") as pipe:
-        out = pipe.read().strip(b"\0").decode()
-    process.wait()
-    if "libasan" not in maps:  # else the crash is the sanitizer's
-        check(process.returncode == 1 and out.endswith(
-            f"weft train: cut/{path.name}: became shorter or could not be read while it was in use; "
-            "leave the file as it is, on a disk that is whole\n"), f"cut: {process.returncode}: {out}")
-
-
 def streamed():
     """--stream: the same bits, commands that need all pixels, and the checkpoint of an error."""
     path = idx("streamed", 300, random.Random(6))
@@ -347,7 +315,7 @@ def main():
         os.chdir(folder)
         os.environ.update(XDG_CACHE_HOME=folder + "/cache", XDG_STATE_HOME=folder)
         pathlib.Path("t.net").write_text(NET)
-        for test in [folders, lists, weights, many, dotted, as_needed, cut, streamed, orientation]:
+        for test in [folders, lists, weights, many, dotted, as_needed, streamed, orientation]:
             test()
         os.chdir("/")
         shutil.rmtree(folder, ignore_errors=True)

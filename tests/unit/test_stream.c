@@ -7,44 +7,16 @@
 
 #include <math.h>
 
-enum { COUNT = 200, HEADER = 16, STEPS = 24, HELD_OUT = 30 };
+enum { COUNT = 200, STEPS = 24, HELD_OUT = 30 };
 
-static void put_be32(uint8_t *at, uint32_t value)
-{
-    for (int i = 0; i < 4; i++)
-        at[i] = (uint8_t)(value >> (24 - 8 * i));
-}
-
-/* Images and labels of make_data as files. */
-static const char *write_data(void)
-{
-    static uint8_t images[HEADER + COUNT * SIDE * SIDE], labels[8 + COUNT];
-    weft_dataset *data = make_data(COUNT);
-    struct weft_dataset_info info;
-    weft_dataset_info(data, &info);
-    put_be32(images, 0x803);
-    put_be32(images + 4, COUNT);
-    put_be32(images + 8, SIDE);
-    put_be32(images + 12, SIDE);
-    memcpy(images + HEADER, info.pixels, sizeof(images) - HEADER);
-    put_be32(labels, 0x801);
-    put_be32(labels + 4, COUNT);
-    for (int i = 0; i < COUNT; i++)
-        labels[8 + i] = (uint8_t)info.labels[i];
-    write_file(path_of("train-images-idx3-ubyte"), images, sizeof(images));
-    write_file(path_of("train-labels-idx1-ubyte"), labels, sizeof(labels));
-    weft_dataset_destroy(&data);
-    return path_of("train-images-idx3-ubyte");
-}
-
-/* Both parts of the file, read or mapped. */
-static void open_parts(const char *path, bool mapped, weft_dataset *part[2])
+/* Both parts of the file, read or left in it. */
+static void open_parts(const char *path, bool in_file, weft_dataset *part[2])
 {
     weft_dataset *all = NULL;
     struct weft_dataset_info info;
     int twice = -1;
     CHECK_OK(weft_dataset_open(ctx, path, WEFT_SPLIT_TRAIN,
-                               weft_dataset_open_params(.max_memory = mapped ? 1 : 0),
+                               weft_dataset_open_params(.max_memory = in_file ? 1 : 0),
                                &all));
     REQUIRE(all);
     CHECK_OK(weft_dataset_overlap(all, all, &twice));
@@ -55,7 +27,7 @@ static void open_parts(const char *path, bool mapped, weft_dataset *part[2])
     CHECK_OK(weft_dataset_overlap(all, part[1], &twice));
     CHECK_INT(twice, HELD_OUT);
     weft_dataset_info(part[0], &info);
-    CHECK(!info.pixels == mapped);
+    CHECK(!info.pixels == in_file);
     weft_dataset_destroy(&all);
 }
 
@@ -85,33 +57,46 @@ static double train(weft_dataset *part[2], bool stream, const char *model)
     return eval.loss;
 }
 
+/* The same images as training sees them. */
+static void check_preview(const weft_dataset *read, const weft_dataset *left)
+{
+    uint8_t pixels[2][4 * SIDE * SIDE];
+    for (int i = 0; i < 2; i++)
+        CHECK_OK(weft_preview(
+            i ? left : read,
+            weft_preview_params(.augment = "flip shift=2 mixup=0.4", .count = 4),
+            pixels[i], NULL));
+    CHECK(!memcmp(pixels[0], pixels[1], sizeof(pixels[0])));
+}
+
 static void check_same_bits(const char *path)
 {
-    weft_dataset *read[2] = {NULL}, *mapped[2] = {NULL};
+    weft_dataset *read[2] = {NULL}, *left[2] = {NULL};
     open_parts(path, false, read);
-    open_parts(path, true, mapped);
+    open_parts(path, true, left);
     for (int i = 0; i < 2; i++) {
         struct weft_dataset_info a, b;
         weft_dataset_info(read[i], &a);
-        weft_dataset_info(mapped[i], &b);
+        weft_dataset_info(left[i], &b);
         CHECK(a.count == b.count && a.hash == b.hash && a.mean[0] == b.mean[0] &&
               a.stddev[0] == b.stddev[0] && !strcmp(a.known_as, b.known_as));
     }
     uint8_t one[2][3 * SIDE * SIDE];
     for (int i = 0; i < 2; i++)
-        CHECK_OK(weft_dataset_read(i ? mapped[1] : read[1], HELD_OUT - 3, 3, one[i]));
+        CHECK_OK(weft_dataset_read(i ? left[1] : read[1], HELD_OUT - 3, 3, one[i]));
     CHECK(!memcmp(one[0], one[1], sizeof(one[0])));
-    CHECK_FAILS(weft_dataset_read(mapped[1], HELD_OUT - 3, 4, one[0]), WEFT_ERR_ARG,
+    check_preview(read[0], left[0]);
+    CHECK_FAILS(weft_dataset_read(left[1], HELD_OUT - 3, 4, one[0]), WEFT_ERR_ARG,
                 "first and count");
     double want = train(read, false, path_of("read"));
     CHECK(isfinite(want));
     for (int stream = 0; stream < 2; stream++) {
-        CHECK(train(mapped, stream, path_of("mapped")) == want);
-        CHECK(same_files(path_of("read"), path_of("mapped")));
+        CHECK(train(left, stream, path_of("in-file")) == want);
+        CHECK(same_files(path_of("read"), path_of("in-file")));
     }
     for (int i = 0; i < 2; i++) {
         weft_dataset_destroy(&read[i]);
-        weft_dataset_destroy(&mapped[i]);
+        weft_dataset_destroy(&left[i]);
     }
 }
 
@@ -202,7 +187,9 @@ static void check_large_images(void)
 int main(int argc, char **argv)
 {
     open_device(argc, argv);
-    const char *path = write_data();
+    weft_dataset *data = make_data(COUNT);
+    const char *path = write_idx(data);
+    weft_dataset_destroy(&data);
     check_same_bits(path);
     check_shorter_file(path);
     check_large_images();

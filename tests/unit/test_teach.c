@@ -224,6 +224,25 @@ static void test_means(const weft_model *model, const weft_dataset *data)
     weft_model_destroy(&backbone);
 }
 
+/* Images that stay in their file make the model of those in memory. */
+static void test_file(const weft_model *model, const weft_dataset *data)
+{
+    const char *path = write_idx(data);
+    for (int in_file = 0; in_file < 2; in_file++) {
+        struct weft_teach_report report;
+        weft_dataset *opened = NULL;
+        CHECK_OK(weft_dataset_open(ctx, path, WEFT_SPLIT_TRAIN,
+                                   weft_dataset_open_params(.max_memory = in_file),
+                                   &opened));
+        REQUIRE(opened && (test_pixels(opened) == NULL) == in_file);
+        weft_model *taught = teach(model, opened, false, &report);
+        CHECK_OK(weft_model_save(taught, path_of(in_file ? "file" : "memory"), NULL));
+        weft_model_destroy(&taught);
+        weft_dataset_destroy(&opened);
+    }
+    CHECK(same_files(path_of("file"), path_of("memory")));
+}
+
 static void test_wrong(const weft_model *model, const weft_dataset *data)
 {
     static const char *const names[] = {"a", "b", "never"};
@@ -263,6 +282,7 @@ int main(int argc, char **argv)
     weft_model *model = train(data);
     test_adding(model, data);
     test_means(model, data);
+    test_file(model, data);
     test_wrong(model, data);
     weft_model_destroy(&model);
     weft_dataset_destroy(&data);

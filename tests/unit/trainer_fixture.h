@@ -124,6 +124,36 @@ static inline void write_file(const char *path, const uint8_t *bytes, size_t siz
     REQUIRE(file && fwrite(bytes, 1, size, file) == size && !fclose(file));
 }
 
+static inline void put_be32(uint8_t *at, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+/* Images and labels of make_data as IDX files; the path of the images. */
+static inline const char *write_idx(const weft_dataset *data)
+{
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    size_t count = (size_t)info.count, bytes = count * SIDE * SIDE;
+    uint8_t *images = malloc(16 + bytes), *labels = malloc(8 + count);
+    REQUIRE(images && labels);
+    put_be32(images, 0x803);
+    put_be32(images + 4, (uint32_t)count);
+    put_be32(images + 8, SIDE);
+    put_be32(images + 12, SIDE);
+    memcpy(images + 16, info.pixels, bytes);
+    put_be32(labels, 0x801);
+    put_be32(labels + 4, (uint32_t)count);
+    for (size_t i = 0; i < count; i++)
+        labels[8 + i] = (uint8_t)info.labels[i];
+    write_file(path_of("train-images-idx3-ubyte"), images, 16 + bytes);
+    write_file(path_of("train-labels-idx1-ubyte"), labels, 8 + count);
+    free(images);
+    free(labels);
+    return path_of("train-images-idx3-ubyte");
+}
+
 static inline bool same_files(const char *left, const char *right)
 {
     size_t a_size, b_size;

@@ -165,11 +165,11 @@ static enum weft_status check_args(struct ocl_device *d, const struct ocl_launch
     for (int i = 0; i < launch->arg_count; i++) {
         const struct ocl_arg *arg = &launch->args[i];
         size_t end = arg->kind == OCL_ARG_VIEW ? arg->view.offset + arg->view.count : 0;
-        if (end > OCL_MAX_ELEMENTS)
+        if (end > WEFT_MAX_ELEMENTS)
             return weft_fail(d->base.context, WEFT_ERR_NOMEM,
                              "opencl: %s: an argument ends at element %zu, beyond the "
                              "range of kernels, %zu; use a smaller batch or dataset",
-                             launch->kernel, end, OCL_MAX_ELEMENTS);
+                             launch->kernel, end, WEFT_MAX_ELEMENTS);
     }
     return WEFT_OK;
 }

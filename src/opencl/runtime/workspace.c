@@ -137,11 +137,11 @@ enum weft_status ocl_workspace_finalize(struct ocl_recording *list)
 {
     struct ocl_workspace *w = &list->workspace;
     size_t bytes = list->base.info.workspace_bytes;
-    if (bytes / sizeof(float) > OCL_MAX_ELEMENTS)
+    if (bytes / sizeof(float) > WEFT_MAX_ELEMENTS)
         return weft_fail(list->base.device->context, WEFT_ERR_NOMEM,
                          "opencl: the workspace of %zu floats exceeds the range of "
                          "kernels, %zu; use a smaller batch",
-                         bytes / sizeof(float), OCL_MAX_ELEMENTS);
+                         bytes / sizeof(float), WEFT_MAX_ELEMENTS);
     if (bytes)
         WEFT_TRY(ocl_alloc(list->base.device, bytes, &w->mem));
     w->view.mem = w->persistent.mem = w->mem ? w->mem->mem : NULL;

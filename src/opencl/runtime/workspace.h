@@ -38,7 +38,4 @@ void ocl_workspace_destroy(struct ocl_recording *list);
 const struct weft_mem *ocl_workspace_resolve(const struct ocl_recording *list,
                                              const struct ocl_arg *arg, size_t *offset);
 
-/* Kernels count elements in uints, and read up to a vector beyond the end. */
-#define OCL_MAX_ELEMENTS ((size_t)UINT32_MAX - WEFT_BUFFER_PADDING)
-
 #endif

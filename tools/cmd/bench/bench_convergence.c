@@ -34,15 +34,21 @@ static enum app_exit take_subset(struct bench *b, weft_dataset **out)
     if (code)
         return code;
     weft_dataset_info(all, &info);
-    enum weft_status status = weft_dataset_from_memory(
-        b->app->context,
-        weft_dataset_params(.count = info.count < EVAL_IMAGES ? info.count : EVAL_IMAGES,
-                            .height = info.height, .width = info.width,
-                            .channels = info.channels, .classes = info.classes,
-                            .pixels = info.pixels, .labels = info.labels,
-                            .class_names = info.class_names, .source = info.source,
-                            .known_as = info.known_as),
-        out);
+    int count = info.count < EVAL_IMAGES ? info.count : EVAL_IMAGES;
+    uint8_t *pixels =
+        term_realloc_or_exit(NULL, (size_t)count * (size_t)info.height *
+                                       (size_t)info.width * (size_t)info.channels);
+    enum weft_status status = weft_dataset_read(all, 0, count, pixels);
+    if (!status)
+        status = weft_dataset_from_memory(
+            b->app->context,
+            weft_dataset_params(.count = count, .height = info.height,
+                                .width = info.width, .channels = info.channels,
+                                .classes = info.classes, .pixels = pixels,
+                                .labels = info.labels, .class_names = info.class_names,
+                                .source = info.source, .known_as = info.known_as),
+            out);
+    free(pixels);
     weft_dataset_destroy(&all);
     return status ? app_report_error(b->app, APP_WORK, status) : APP_OK;
 }

@@ -53,8 +53,11 @@ enum app_exit bench_load_net_and_data(struct bench *b, const char *net, const ch
                          WEFT_SPLIT_TRAIN, &b->data)))
         return code;
     weft_dataset_info(b->data, &shape);
-    if ((code = app_require_pixels(b->app, &shape)))
-        return code;
+    if (!shape.pixels)
+        return app_error(b->app, APP_BAD_INPUT,
+                         "%s: larger than half of the memory, but weft bench takes all "
+                         "images at once; use fewer images",
+                         shape.source);
     *out_data = b->data;
     return app_load_net(b->app, net, &shape, out_net);
 }

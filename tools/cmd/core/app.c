@@ -189,7 +189,8 @@ enum app_exit app_create_context(struct app *app, bool opencl, bool fresh)
                              .cache_dir = cached ? cache : NULL,
                              .tuning_dir = tuned ? tuning : NULL, .icd_dir = folder,
                              .accept_damaged = app->options->force, .no_opencl = !folder);
-    crash_handler_install(app->name, folder);
+    if (folder)
+        crash_handler_install(app->name);
     dataset_prefetch_start(&app->prefetch); /* after the smoke test, which forks */
     enum weft_status status = weft_context_create(&app->context, &params);
     return status ? app_report_error(app, APP_START, status) : APP_OK;
@@ -299,21 +300,9 @@ enum app_exit app_read_dataset(struct app *app, const char *spec, enum weft_spli
     if (status && close && !paths_exists(spec))
         return app_error(app, APP_BAD_INPUT, "%s; did you mean %s?",
                          weft_error(app->context), close);
-    if (!status) {
-        app_watch_pixels(*out);
+    if (!status)
         app_print_decoding(*out);
-    }
     return status ? app_report_error(app, APP_INPUT, status) : APP_OK;
-}
-
-void app_watch_pixels(const weft_dataset *data)
-{
-    struct weft_dataset_info info;
-    weft_dataset_info(data, &info);
-    if (info.pixels)
-        crash_handler_add_data(info.source, info.pixels,
-                               (size_t)info.count * (size_t)info.height *
-                                   (size_t)info.width * (size_t)info.channels);
 }
 
 enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_split split,
@@ -323,17 +312,6 @@ enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_spli
     if (!code)
         app_print_notes(*out);
     return code;
-}
-
-enum app_exit app_require_pixels(const struct app *app,
-                                 const struct weft_dataset_info *data)
-{
-    return data->pixels ? APP_OK
-                        : app_error(app, APP_BAD_INPUT,
-                                    "%s: larger than half of the memory, and some of its "
-                                    "images are left out or held out: this takes all of "
-                                    "them at once; use fewer images",
-                                    data->source);
 }
 
 enum app_exit app_require_saved_data(const struct app *app, const char *spec,

@@ -141,15 +141,6 @@ void app_print_notes(const weft_dataset *data);
 /* Prints the number of image files that were decoded, and the rate. */
 void app_print_decoding(const weft_dataset *data);
 
-/* For data whose pixels the command reads itself: if their file is cut while it does, the
- * crash is a sentence on the file. */
-void app_watch_pixels(const weft_dataset *data);
-
-/* Rejects data whose images are read when they are needed (weft_dataset_info.pixels is
- * NULL), for a command that takes all of them at once. */
-enum app_exit app_require_pixels(const struct app *app,
-                                 const struct weft_dataset_info *data);
-
 /* Rejects data that a model names but that is not there. */
 enum app_exit app_require_saved_data(const struct app *app, const char *spec,
                                      const char *model);

@@ -28,14 +28,6 @@ static char messages[CRASHES][512], own_messages[CRASHES][256];
 static const char *command_name;
 static pid_t watched; /* not the child processes of libraries */
 
-/* Pixels that may be in a file: the last few that were opened. */
-enum { DATA = 8 };
-static struct data_range {
-    uintptr_t first, last;
-    char message[512];
-} data_ranges[DATA];
-static int data_count;
-
 /* Loaded code: of this program, of libweft, and of the C library, which raises SIGABRT
  * and crashes in memcpy for its callers. */
 static struct code_range {
@@ -91,25 +83,9 @@ static void write_message(const char *text)
     (void)written;
 }
 
-/* A file that became shorter has no bytes at the addresses behind its end. */
-static const char *find_cut_file(int number, const siginfo_t *info)
+static void on_crash(int number)
 {
-    uintptr_t at = (uintptr_t)info->si_addr;
-    for (int i = 0; number == SIGBUS && i < DATA; i++)
-        if (at >= data_ranges[i].first && at < data_ranges[i].last)
-            return data_ranges[i].message;
-    return NULL;
-}
-
-static void on_crash(int number, siginfo_t *info, void *registers)
-{
-    (void)registers;
     signal(number, SIG_DFL);
-    const char *cut = find_cut_file(number, info);
-    if (cut && getpid() == watched) {
-        write_message(cut);
-        _exit(APP_FAILED);
-    }
     for (int i = 0; i < CRASHES && getpid() == watched; i++)
         if (crashes[i].number == number) {
             if (is_own_crash()) {
@@ -137,20 +113,7 @@ static void format_messages(const char *culprit)
                  command_name, crashes[i].name, weft_version());
 }
 
-void crash_handler_add_data(const char *source, const void *pixels, size_t size)
-{
-    struct data_range *range = &data_ranges[data_count++ % DATA];
-    range->first = range->last = 0;
-    snprintf(
-        range->message, sizeof(range->message),
-        "\nweft %s: %.300s: became shorter or could not be read while it was in use; "
-        "leave the file as it is, on a disk that is whole\n",
-        command_name, source);
-    range->first = (uintptr_t)pixels;
-    range->last = range->first + size;
-}
-
-void crash_handler_install(const char *command, bool drivers)
+void crash_handler_install(const char *command)
 {
     static char stack[1 << 16]; /* for stack overflows */
     const stack_t other = {.ss_sp = stack, .ss_size = sizeof(stack)};
@@ -163,11 +126,8 @@ void crash_handler_install(const char *command, bool drivers)
     format_messages("an OpenCL driver");
     sigaltstack(&other, NULL);
     for (int i = 0; i < CRASHES; i++) {
-        struct sigaction action = {.sa_sigaction = on_crash,
-                                   .sa_flags = SA_ONSTACK | SA_SIGINFO},
-                         old;
-        if ((drivers || crashes[i].number == SIGBUS) &&
-            !sigaction(crashes[i].number, NULL, &old) && old.sa_handler == SIG_DFL)
+        struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK}, old;
+        if (!sigaction(crashes[i].number, NULL, &old) && old.sa_handler == SIG_DFL)
             sigaction(crashes[i].number, &action, NULL);
     }
 }

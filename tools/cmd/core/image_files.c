@@ -4,6 +4,7 @@
 #include "core/image_files.h"
 
 #include "os/gunzip_limit.h"
+#include "os/idx_header.h"
 #include "os/open_file.h"
 
 #include <errno.h>
@@ -89,33 +90,33 @@ static bool read_rest(struct image_file *file, char **why)
                                      "size; decompress it with gzip -d");
 }
 
-static uint32_t big_endian(const uint8_t *b)
-{
-    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
-}
-
 static size_t image_bytes(const struct weft_image *image)
 {
     return (size_t)image->height * (size_t)image->width * (size_t)image->channels;
 }
 
-/* IDX: 0, 0, 8 for bytes, the rank, and the extents: images, rows, columns and optional
- * channels. The first four bytes have been read. */
+/* The first bytes of the file have been read. */
 static bool read_idx_header(struct image_file *file, char **why)
 {
-    uint64_t extents[4] = {0, 0, 0, 1};
-    uint8_t head[4 * 4];
-    size_t rank = file->bytes[3];
-    if (rank < 3 || rank > 4)
+    struct weft_idx_header header;
+    uint8_t bytes[WEFT_IDX_HEADER];
+    char reason[WEFT_IDX_REASON];
+    memcpy(bytes, file->bytes, WEFT_IDX_PREFIX);
+    weft_idx_parse(bytes, WEFT_IDX_PREFIX, &header, reason);
+    if (header.dimensions == 1 || header.dimensions == 2)
         return fail(why, file, "an IDX file that does not contain images");
-    if (gzread(file->in, head, (unsigned)(4 * rank)) != (int)(4 * rank))
-        return fail(why, file, "an IDX file with a truncated header");
-    for (size_t i = 0; i < rank; i++) {
-        extents[i] = big_endian(head + 4 * i);
+    size_t rest = header.size ? header.size - WEFT_IDX_PREFIX : 0;
+    int got = gzread(file->in, bytes + WEFT_IDX_PREFIX, (unsigned)rest);
+    const char *what = read_error(file->in, got);
+    if (!what)
+        what = weft_idx_parse(bytes, WEFT_IDX_PREFIX + (size_t)got, &header, reason);
+    if (what)
+        return fail(why, file, what);
+    const uint32_t *extents = header.extents;
+    for (int i = 0; i < header.dimensions; i++)
         if (!extents[i] || extents[i] > (i ? 65535 : INT32_MAX))
             return fail(why, file, "an IDX file with impossible extents");
-    }
-    if (extents[1] * extents[2] > MAX_PIXELS)
+    if ((uint64_t)extents[1] * extents[2] > MAX_PIXELS)
         return fail(why, file, "an IDX file with impossible extents");
     if (extents[3] != 1 && extents[3] != 3)
         return fail(why, file, "an IDX file with neither 1 nor 3 channels");
@@ -142,9 +143,9 @@ bool image_file_open(struct image_file *file, const struct image_path *path, cha
         close(descriptor);
         return fail(why, file, "out of memory");
     }
-    if (!read_more(file, 4, why))
+    if (!read_more(file, WEFT_IDX_PREFIX, why))
         return false;
-    file->idx = file->size == 4 && !memcmp(file->bytes, "\0\0\x08", 3);
+    file->idx = file->size == WEFT_IDX_PREFIX && !memcmp(file->bytes, "\0\0\x08", 3);
     return file->idx ? read_idx_header(file, why) : true;
 }
 

@@ -112,7 +112,7 @@ void app_json_preprocess_info(const struct weft_preprocess_info *info, struct js
 }
 
 /* Writes the images of a dataset, made as `params` say, to `out`. */
-static enum weft_status make_images(weft_context *context,
+static enum weft_status make_images(weft_context *context, const weft_dataset *data,
                                     const struct weft_dataset_info *from,
                                     const struct weft_preprocess_params *params,
                                     uint8_t *out)
@@ -121,14 +121,16 @@ static enum weft_status make_images(weft_context *context,
     size_t made =
         (size_t)params->height * (size_t)params->width * (size_t)params->channels;
     struct weft_preprocess_info changed;
+    const struct weft_image image = {from->height, from->width, from->channels,
+                                     term_realloc_or_exit(NULL, size)};
     enum weft_status status = WEFT_OK;
     for (int i = 0; i < from->count && !status; i++) {
-        const struct weft_image image = {
-            from->height, from->width, from->channels,
-            (uint8_t *)(uintptr_t)(from->pixels + (size_t)i * size)};
-        status = weft_image_preprocess(context, &image, params, out + (size_t)i * made,
-                                       &changed);
+        status = weft_dataset_read(data, i, 1, image.pixels);
+        if (!status)
+            status = weft_image_preprocess(context, &image, params,
+                                           out + (size_t)i * made, &changed);
     }
+    free(image.pixels);
     return status;
 }
 
@@ -144,9 +146,6 @@ enum app_exit app_preprocess_dataset(struct app *app,
     bool possible = info.channels % 2 && p.channels % 2; /* 1 or 3 */
     if ((same_size && info.channels == p.channels) || !possible)
         return APP_OK;
-    enum app_exit code = app_require_pixels(app, &info);
-    if (code)
-        return code;
     p.invert = p.invert == WEFT_INVERT_AUTO ? WEFT_INVERT_NO : p.invert;
     uint8_t *pixels =
         term_realloc_or_exit(NULL, (size_t)info.count * (size_t)p.height *
@@ -154,7 +153,7 @@ enum app_exit app_preprocess_dataset(struct app *app,
     term_print("Images  %dx%dx%d, made %dx%dx%d for the model: %s", info.height,
                info.width, info.channels, p.height, p.width, p.channels,
                app_preprocess_text(&p));
-    enum weft_status status = make_images(app->context, &info, &p, pixels);
+    enum weft_status status = make_images(app->context, *data, &info, &p, pixels);
     if (!status)
         status = weft_dataset_from_memory(
             app->context,

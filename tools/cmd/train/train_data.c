@@ -74,7 +74,6 @@ static enum app_exit open_validation(struct train_session *session,
     }
     if (status)
         return app_report_error(session->app, APP_INPUT, status);
-    app_watch_pixels(session->val);
     app_print_decoding(session->val);
     app_print_notes(session->val);
     weft_dataset_info(session->val, &info);
@@ -109,7 +108,6 @@ static enum app_exit open_test(struct train_session *session, const weft_dataset
     }
     if (status)
         return app_report_error(session->app, APP_INPUT, status);
-    app_watch_pixels(session->test);
     app_print_decoding(session->test);
     app_print_notes(session->test);
     enum app_exit code =

@@ -45,7 +45,7 @@ static int *assign_folds(const struct weft_dataset_info *all, int folds, uint64_
 }
 
 /* The images of one fold (`inside`), or all others, in their original order. */
-static enum weft_status take(struct train_session *session,
+static enum weft_status take(struct train_session *session, const weft_dataset *data,
                              const struct weft_dataset_info *all, const int *fold,
                              bool inside, weft_dataset **out)
 {
@@ -53,10 +53,11 @@ static enum weft_status take(struct train_session *session,
     uint8_t *pixels = term_realloc_or_exit(NULL, (size_t)all->count * bytes);
     int32_t *labels = term_realloc_or_exit(NULL, (size_t)all->count * sizeof(*labels));
     int count = 0;
-    for (int i = 0; i < all->count; i++) {
+    enum weft_status status = WEFT_OK;
+    for (int i = 0; i < all->count && !status; i++) {
         if ((fold[i] == session->fold - 1) != inside)
             continue;
-        memcpy(pixels + (size_t)count * bytes, all->pixels + (size_t)i * bytes, bytes);
+        status = weft_dataset_read(data, i, 1, pixels + (size_t)count * bytes);
         labels[count++] = all->labels[i];
     }
     const struct weft_dataset_params params =
@@ -65,8 +66,8 @@ static enum weft_status take(struct train_session *session,
                              .pixels = pixels, .labels = labels,
                              .class_names = all->class_names, .source = all->source,
                              .known_as = all->known_as, .preprocess = all->preprocess);
-    enum weft_status status =
-        weft_dataset_from_memory(session->app->context, &params, out);
+    if (!status)
+        status = weft_dataset_from_memory(session->app->context, &params, out);
     free(pixels);
     free(labels);
     return status;
@@ -116,13 +117,10 @@ enum app_exit train_split_fold(struct train_session *session, const weft_dataset
     if (session->folds > info.count / 2)
         return app_error(session->app, APP_USAGE, "--folds %d: there are only %d images",
                          session->folds, info.count);
-    enum app_exit code = app_require_pixels(session->app, &info);
-    if (code)
-        return code;
     int *fold = assign_folds(&info, session->folds, session->seed);
-    enum weft_status status = take(session, &info, fold, false, &session->train);
+    enum weft_status status = take(session, all, &info, fold, false, &session->train);
     if (!status)
-        status = take(session, &info, fold, true, &session->val);
+        status = take(session, all, &info, fold, true, &session->val);
     if (out && !out->count)
         describe(out, &info, fold);
     free(fold);
