@@ -37,7 +37,8 @@ struct weft_dataset_info {
     /* the way in which the images were made, and others are made for a model of them */
     const struct weft_preprocess_params *preprocess;
     /* of extents, pixels, labels and their order; of image files, of names, sizes,
-     * first bytes and preprocessing instead of pixels */
+     * contents and preprocessing instead of pixels: the contents are a file's first
+     * 64 KiB and 16 blocks of 4 KiB, evenly spread to its end, or all of up to 128 KiB */
     uint64_t hash;
     /* The path of each image file, and height and width in the file, upright; NULL: the
      * images are not from image files. */

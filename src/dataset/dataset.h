@@ -19,7 +19,7 @@ struct weft_dataset {
     struct weft_names files; /* of image files, as extents; else none */
     int32_t *extents;
     bool sampled;   /* mean and stddev are those of a few of many image files */
-    uint64_t *keys; /* of image files, also of a part: of the name and size of each */
+    uint64_t *keys; /* of image files, also of a part: of name, size and contents */
 };
 
 /* The dataset lives until each user has destroyed it. */

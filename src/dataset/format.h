@@ -42,7 +42,7 @@ struct weft_raw_images {
     /* of image files: the path of each, and its height and width before preprocessing */
     struct weft_names files;
     int32_t *extents;
-    uint64_t *keys;     /* a hash of the name, size and first bytes of each */
+    uint64_t *keys;     /* a hash of the name, size and contents of each */
     uint32_t *measured; /* those over whose pixels statistics are computed; NULL: all */
     int measured_count;
 };

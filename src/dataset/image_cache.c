@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 /* Changes with the layout, and with what decoding and preprocessing make of a file. */
-static const char schema[8] = "weftimg3";
+static const char schema[8] = "weftimg4";
 
 struct image_cache_header {
     char schema[8];

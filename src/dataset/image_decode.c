@@ -25,11 +25,6 @@ enum {
     DEFAULT_SIDE = 64         /* of images of different sizes */
 };
 
-static uint64_t hash_head(const uint8_t *bytes, size_t size)
-{
-    return weft_hash64(bytes, size < WEFT_IMAGE_HEAD ? size : WEFT_IMAGE_HEAD);
-}
-
 /* Reads and decodes a file; `params` NULL: whole. */
 static enum weft_status read_image(const char *path,
                                    const struct weft_preprocess_params *params,
@@ -44,7 +39,7 @@ static enum weft_status read_image(const char *path,
                                                        params, &stored, image);
     record->height = stored.height;
     record->width = stored.width;
-    record->head = hash_head(file.bytes, file.size);
+    record->contents = weft_image_contents(file.bytes, file.size);
     weft_file_free(&file);
     return status;
 }
@@ -75,23 +70,36 @@ struct scan {
 };
 
 /* Reads the first and the last bytes of a file. */
-static bool read_ends(const char *path, uint8_t *head, uint8_t *tail, size_t *head_size)
+static bool read_ends(int fd, size_t size, uint8_t *head, uint8_t *tail,
+                      size_t *head_size)
 {
+    if (size < WEFT_IMAGE_TAIL)
+        return false;
+    *head_size = size < WEFT_IMAGE_HEAD ? size : WEFT_IMAGE_HEAD;
+    return read(fd, head, WEFT_IMAGE_HEAD) == (ssize_t)*head_size &&
+           pread(fd, tail, WEFT_IMAGE_TAIL, (off_t)size - WEFT_IMAGE_TAIL) ==
+               WEFT_IMAGE_TAIL;
+}
+
+/* Reads the facts on a file that its header has. False: perhaps it cannot be decoded. */
+static bool scan_file(const char *path, struct file_scan *file)
+{
+    uint8_t head[WEFT_IMAGE_HEAD], tail[WEFT_IMAGE_TAIL];
+    struct weft_image_ends ends = {head, tail, 0};
+    struct weft_image_extent extent = {0, 0};
     struct stat info;
     const char *why;
     int fd = weft_open_file(path, false, &info, &why);
     if (fd < 0)
         return false;
-    ssize_t got = info.st_size >= WEFT_IMAGE_TAIL ? read(fd, head, WEFT_IMAGE_HEAD) : -1;
-    bool all = got >= WEFT_IMAGE_TAIL && got == info.st_size;
-    if (all)
-        memcpy(tail, head + got - WEFT_IMAGE_TAIL, WEFT_IMAGE_TAIL);
-    bool found = all || (got == WEFT_IMAGE_HEAD &&
-                         pread(fd, tail, WEFT_IMAGE_TAIL,
-                               info.st_size - WEFT_IMAGE_TAIL) == WEFT_IMAGE_TAIL);
+    size_t size = (size_t)info.st_size;
+    bool whole = read_ends(fd, size, head, tail, &ends.head_size) &&
+                 weft_image_scan(&ends, &extent, &file->channels);
+    file->record.height = extent.height;
+    file->record.width = extent.width;
+    whole = whole && weft_image_contents_read(fd, size, head, &file->record.contents);
     close(fd);
-    *head_size = got > 0 ? (size_t)got : 0;
-    return found;
+    return whole;
 }
 
 static void scan_one(void *priv, size_t i)
@@ -99,16 +107,7 @@ static void scan_one(void *priv, size_t i)
     struct scan *scan = priv;
     struct file_scan *file = &scan->files[i];
     const char *path = scan->list->images[i].path;
-    uint8_t head[WEFT_IMAGE_HEAD], tail[WEFT_IMAGE_TAIL];
-    struct weft_image_ends ends = {head, tail, 0};
-    struct weft_image_extent extent = {0, 0};
-    file->doubtful = !read_ends(path, head, tail, &ends.head_size) ||
-                     !weft_image_scan(&ends, &extent, &file->channels);
-    file->record = (struct weft_image_record){
-        .height = extent.height,
-        .width = extent.width,
-        .head = hash_head(head, ends.head_size),
-    };
+    file->doubtful = !scan_file(path, file);
     if (!file->doubtful || !scan->must_know || atomic_load(&scan->no_memory))
         return;
     struct weft_image image = {0};
@@ -321,7 +320,7 @@ static enum weft_status decode(struct weft_reading *reading, const char *source,
     return status;
 }
 
-/* A hash of the name of an image in the data, its size, and the beginning of the file. */
+/* A hash of the name of an image in the data, its size, and what the file contains. */
 static uint64_t name_key(const char *source, const struct weft_listed_image *image,
                          const struct weft_image_record *record)
 {
@@ -333,7 +332,8 @@ static uint64_t name_key(const char *source, const struct weft_listed_image *ima
         strncmp(image->path, source, folder) ? image->path : image->path + folder;
     while (*name == '/')
         name++;
-    const uint64_t parts[] = {weft_hash64(name, strlen(name)), image->size, record->head};
+    const uint64_t parts[] = {weft_hash64(name, strlen(name)), image->size,
+                              record->contents};
     return weft_hash64(parts, sizeof(parts));
 }
 

@@ -49,9 +49,16 @@ enum weft_status weft_image_folder_list(struct weft_reading *reading, const char
 /* Facts on a file, and its pixels. */
 struct weft_image_record {
     int32_t height, width; /* in the file, upright */
-    uint64_t head;         /* of the first bytes of the file */
+    uint64_t contents;     /* weft_image_contents of the file */
     uint64_t hash;         /* of the pixels; 0: they are not there */
 };
+
+/* image_contents.c. A hash of a file: of its first WEFT_IMAGE_HEAD bytes and of blocks
+ * that are evenly spread up to its end, or of all of a small one. */
+uint64_t weft_image_contents(const uint8_t *bytes, size_t size);
+/* The same of an open file, whose first bytes `head` has; other bytes are there
+ * afterwards. False: the file cannot be read. */
+bool weft_image_contents_read(int fd, size_t size, uint8_t *head, uint64_t *out);
 
 /* Decodes a file to the size of the params, in any thread; *record receives all but the
  * hash. The message of a failure is weft_error(NULL)'s. */

@@ -112,7 +112,13 @@ def folders():
     check("Decoded 25 image files" in out and same("a", "d"), "--cache none decodes each time")
     out = train("-e", 1, "--out", "e", "--cache", "kept", "--input", "5x6x3")
     check("5x6x3" in weft("show", "e"), "--input is the size of the model's images")
-    pathlib.Path("photos/train/cow/0.pgm").unlink()
+    file = pathlib.Path("photos/train/cow/0.pgm")
+    long = b"P5\n#" + b"x" * 300000 + b"\n" + file.read_bytes()[3:]
+    file.write_bytes(long)
+    train("-e", 1, "--out", "l", "--cache", "kept")
+    file.write_bytes(long[:-1] + bytes([long[-1] ^ 1]))
+    train("-e", 2, "--out", "l", "--resume", code=4, says="labels or their order differ from those")
+    file.unlink()
     train("-e", 6, "--out", "a", "--resume", code=4, says="labels or their order differ from those")
     train("-e", 1, "--out", "f", "--input", "0x8x1", code=2, says="must be HxWxC")
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "dataset/dataset.h"
+#include "dataset/image_list.h"
 #include "unit/data_files.h"
 
 #include <weft/weft.h>
@@ -165,6 +166,39 @@ static void check_training(const weft_dataset *data)
     weft_context_destroy(&ctx);
 }
 
+/* The hash of a file of any size is that of its bytes in memory, and sees its last byte
+ * and every part of a fifteenth. */
+static void check_contents(const char *path)
+{
+    static uint8_t bytes[400000];
+    static const size_t sizes[] = {12, 65536, 65537, 131072, 131073, sizeof(bytes)};
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * 2654435761u >> 24);
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(sizes); i++) {
+        size_t size = sizes[i], head = size < 65536 ? size : 65536, part = size / 15 + 1;
+        uint64_t hash = weft_image_contents(bytes, size), found = ~hash;
+        CHECK_OK(weft_file_write(&context, path, bytes, size));
+        FILE *file = fopen(path, "rb");
+        uint8_t *room = malloc(65536);
+        REQUIRE(file && room && fread(room, 1, head, file) == head);
+        CHECK(weft_image_contents_read(fileno(file), size, room, &found));
+        CHECK(found == hash);
+        CHECK(!weft_image_contents_read(fileno(file), size + 65537, room, &found));
+        fclose(file);
+        free(room);
+        bytes[size - 1] ^= 1;
+        CHECK(weft_image_contents(bytes, size) != hash);
+        bytes[size - 1] ^= 1;
+        for (size_t at = 0; at + part <= size; at += part / 3 + 1) {
+            for (int twice = 0; twice < 2; twice++) {
+                for (size_t k = 0; k < part; k++)
+                    bytes[at + k] ^= 1;
+                CHECK((weft_image_contents(bytes, size) == hash) == twice);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     char folder[] = "/tmp/weft-test-large-XXXXXX", path[64];
@@ -191,6 +225,7 @@ int main(void)
     add_pixels(&b, 5 * 20 * 20);
     check_cut(path, &b, &weft_format_npy, header);
     check_floats(path);
+    check_contents(path);
     unlink(path);
     rmdir(folder);
     free(context.error);
