@@ -143,6 +143,12 @@ static enum weft_status write_memory(struct weft_device *device, struct weft_mem
     return WEFT_OK;
 }
 
+static enum weft_status write_ahead(struct weft_device *device, struct weft_mem *to,
+                                    const void *from, size_t bytes)
+{
+    return write_memory(device, to, 0, from, bytes);
+}
+
 static enum weft_status read_memory(struct weft_device *device, void *to,
                                     struct weft_mem *from, size_t offset, size_t bytes)
 {
@@ -269,9 +275,12 @@ const struct weft_backend weft_backend_cpu = {
     .open = open_device,
     .close = close_device,
     .alloc = alloc,
+    .alloc_staged = alloc,
     .free = free_memory,
     .write = write_memory,
     .write_async = write_memory,
+    .write_ahead = write_ahead,
+    .wait_written = wait_device,
     .read = read_memory,
     .wait = wait_device,
     .list_create = list_create,

@@ -372,12 +372,23 @@ struct weft_backend {
      * Offsets and sizes in bytes. */
     enum weft_status (*alloc)(struct weft_device *device, size_t bytes,
                               struct weft_mem **out);
+    /* One that is written ahead: where the device transfers beside launches, it has two
+     * more of this size. */
+    enum weft_status (*alloc_staged)(struct weft_device *device, size_t bytes,
+                                     struct weft_mem **out);
     void (*free)(struct weft_device *device, struct weft_mem *mem);
     enum weft_status (*write)(struct weft_device *device, struct weft_mem *to,
                               size_t offset, const void *from, size_t bytes);
     /* Asynchronous: `from` must not change until the next read or wait. */
     enum weft_status (*write_async)(struct weft_device *device, struct weft_mem *to,
                                     size_t offset, const void *from, size_t bytes);
+    /* The same of the first `bytes` of a staged buffer, but the transfer begins while
+     * earlier replays run: those read what was there before, later ones `from`, which
+     * must not change until the next read, wait or wait_written. */
+    enum weft_status (*write_ahead)(struct weft_device *device, struct weft_mem *to,
+                                    const void *from, size_t bytes);
+    /* For all writes ahead, and not for the replays after them. */
+    enum weft_status (*wait_written)(struct weft_device *device);
     enum weft_status (*read)(struct weft_device *device, void *to, struct weft_mem *from,
                              size_t offset, size_t bytes);
     enum weft_status (*wait)(struct weft_device *device);

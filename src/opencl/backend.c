@@ -17,6 +17,8 @@
 static void ocl_close(struct weft_device *base)
 {
     struct ocl_device *d = (struct ocl_device *)base;
+    if (d->transfers) /* what was staged has been freed */
+        clReleaseCommandQueue(d->transfers);
     if (d->queue) {
         clFinish(d->queue);
         clReleaseCommandQueue(d->queue);
@@ -127,9 +129,12 @@ const struct weft_backend weft_backend_opencl = {
     .open = ocl_open,
     .close = ocl_close,
     .alloc = ocl_alloc,
+    .alloc_staged = ocl_alloc_staged,
     .free = ocl_free,
     .write = ocl_write,
     .write_async = ocl_write_async,
+    .write_ahead = ocl_write_ahead,
+    .wait_written = ocl_wait_written,
     .read = ocl_read,
     .wait = ocl_wait,
     .list_create = ocl_list_create,

@@ -247,8 +247,9 @@ uint64_t weft_trainer_config_hash(const struct weft_trainer *t)
     return t->gradients->info.config_hash ^ t->update->info.config_hash;
 }
 
-/* The images of the next step. Their memory is used again when the device has read it:
- * after each half of the ring this waits for the steps that are queued. */
+/* The images of the next step, sent while earlier ones run. Their memory is used again
+ * when it has been sent: after each half of the ring this waits for that, and the device
+ * has two steps left meanwhile. */
 static enum weft_status send_batch(struct weft_trainer *t)
 {
     const struct weft_backend *backend = t->device->backend;
@@ -256,13 +257,13 @@ static enum weft_status send_batch(struct weft_trainer *t)
     const uint8_t *pixels;
     const int32_t *labels;
     if (weft_stream_is_full(t->stream)) {
-        WEFT_TRY(backend->wait(t->device));
+        WEFT_TRY(backend->wait_written(t->device));
         weft_stream_release(t->stream);
     }
     WEFT_TRY(weft_stream_take(t->stream, &pixels, &labels));
-    WEFT_TRY(backend->write_async(t->device, t->images->pixels, 0, pixels,
+    WEFT_TRY(backend->write_ahead(t->device, t->images->pixels, pixels,
                                   images * weft_stream_image_bytes(t->stream)));
-    return backend->write_async(t->device, t->images->labels, 0, labels,
+    return backend->write_ahead(t->device, t->images->labels, labels,
                                 images * sizeof(*labels));
 }
 

@@ -41,7 +41,7 @@ size_t weft_stream_image_bytes(const struct weft_stream *stream);
 /* True: release before the next batch is taken; the others have room to be gathered. */
 bool weft_stream_is_full(const struct weft_stream *stream);
 
-/* The device has read all batches that were taken. */
+/* All batches that were taken have been sent. */
 void weft_stream_release(struct weft_stream *stream);
 
 /* The next batch is that of step `step`. All batches have been released. */

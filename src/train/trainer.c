@@ -26,6 +26,16 @@ static enum weft_status alloc(struct weft_trainer *t, size_t bytes, struct weft_
     return t->device->backend->alloc(t->device, bytes, out);
 }
 
+/* The images of one batch, or their labels. */
+static enum weft_status alloc_staged(struct weft_trainer *t, size_t bytes,
+                                     struct weft_mem **out)
+{
+    size_t before = t->device->allocated;
+    enum weft_status status = t->device->backend->alloc_staged(t->device, bytes, out);
+    t->device_bytes += t->device->allocated - before;
+    return status;
+}
+
 /* The network that a step runs. */
 static const struct weft_net *trained_net(const struct weft_trainer *t)
 {
@@ -185,8 +195,10 @@ static enum weft_status upload_images(struct weft_trainer *t, const weft_dataset
         return weft_out_of_memory(t->device->context, "trainer", sizeof(*images));
     *images = (struct weft_train_images){.streamed = streamed, .rows = rows, .users = 1};
     t->images = images;
-    WEFT_TRY(alloc(t, pixels, &images->pixels));
-    WEFT_TRY(alloc(t, labels, &images->labels));
+    WEFT_TRY(streamed ? alloc_staged(t, pixels, &images->pixels)
+                      : alloc(t, pixels, &images->pixels));
+    WEFT_TRY(streamed ? alloc_staged(t, labels, &images->labels)
+                      : alloc(t, labels, &images->labels));
     return t->features.head ? upload_noise(t, info.labels, (size_t)rows)
                             : upload_rows(t, data, info.labels, rows);
 }
@@ -194,8 +206,12 @@ static enum weft_status upload_images(struct weft_trainer *t, const weft_dataset
 static void release_images(struct weft_trainer *t)
 {
     struct weft_train_images *images = t->images;
-    if (!images || --images->users)
+    if (!images)
         return;
+    if (--images->users) { /* what the stream has may still be written */
+        t->device->backend->wait_written(t->device);
+        return;
+    }
     if (images->pixels)
         t->device->backend->free(t->device, images->pixels);
     if (images->labels)

@@ -9,6 +9,9 @@
 
 enum { BUFFERS = 3, CHUNKS = 12 };
 
+/* Ways of writing; ahead is from the beginning. */
+enum { NOW, LATER, AHEAD, WAYS };
+
 /* Buffers of one size, and their expected contents. */
 struct memory_case {
     struct verify_case base;
@@ -26,7 +29,7 @@ static enum weft_status allocate_buffers(struct memory_case *m)
     if (!enough)
         return weft_out_of_memory(device->context, "verify", m->bytes);
     for (int i = 0; i < BUFFERS; i++)
-        WEFT_TRY(device->backend->alloc(device, m->bytes, &m->mem[i]));
+        WEFT_TRY(device->backend->alloc_staged(device, m->bytes, &m->mem[i]));
     return WEFT_OK;
 }
 
@@ -76,16 +79,18 @@ static enum weft_status write_chunks(struct memory_case *m)
     struct weft_device *device = k->device[LAB_DEVICE];
     for (int i = 0; i < CHUNKS; i++) {
         unsigned char *piece = m->piece + (size_t)i * m->bytes;
-        size_t at = (size_t)lab_random_int(&k->random, 0, (int)m->bytes - 1);
+        struct weft_mem *to = m->mem[i % BUFFERS];
+        const struct weft_backend *backend = device->backend;
+        int way = lab_random_int(&k->random, 0, WAYS - 1);
+        size_t at =
+            way == AHEAD ? 0 : (size_t)lab_random_int(&k->random, 0, (int)m->bytes - 1);
         size_t count = (size_t)lab_random_int(&k->random, 1, (int)(m->bytes - at));
         for (size_t b = 0; b < count; b++)
             piece[b] = (unsigned char)lab_random_bits(&k->random);
         memcpy(m->image[i % BUFFERS] + at, piece, count);
-        enum weft_status (*put)(struct weft_device *, struct weft_mem *, size_t,
-                                const void *, size_t) = lab_random_bool(&k->random, 50)
-                                                            ? device->backend->write_async
-                                                            : device->backend->write;
-        WEFT_TRY(put(device, m->mem[i % BUFFERS], at, piece, count));
+        WEFT_TRY(way == AHEAD   ? backend->write_ahead(device, to, piece, count)
+                 : way == LATER ? backend->write_async(device, to, at, piece, count)
+                                : backend->write(device, to, at, piece, count));
     }
     return WEFT_OK;
 }

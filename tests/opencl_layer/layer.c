@@ -15,6 +15,7 @@ static const struct {
     {"WEFT_LAYER_FAKE", layer_fake},
     {"WEFT_LAYER_FAULT", layer_fault},
     {"WEFT_LAYER_MUTANT", layer_mutant},
+    {"WEFT_LAYER_DELAY", layer_delay},
 };
 
 cl_int layer_return_query(const void *data, size_t bytes, size_t size, void *value,

@@ -11,6 +11,8 @@
  *     WEFT_LAYER_FAULT=CALL:CODE:N:once   the Nth time alone
  *     WEFT_LAYER_FAULT=CALL:CODE:N@KEY    from the Nth time of a call site on; also :once
  *     WEFT_LAYER_MUTANT=FILE:LINE:TEXT   the line of a file of cl/ becomes TEXT
+ *     WEFT_LAYER_DELAY=CALLS:MS   "writes", "copies" or "both" of buffers take MS
+ *                                 milliseconds
  *
  * "list" for a NAME prints all names. It and an unknown word end the process: no test may
  * pass by a misspelt name. */
@@ -94,6 +96,7 @@ void layer_hang(void) __attribute__((noreturn));
 void layer_fake(cl_icd_dispatch *table, const char *word);
 void layer_fault(cl_icd_dispatch *table, const char *word);
 void layer_mutant(cl_icd_dispatch *table, const char *word);
+void layer_delay(cl_icd_dispatch *table, const char *word);
 
 /* Returns `bytes` of data as OpenCL's queries do. */
 cl_int layer_return_query(const void *data, size_t bytes, size_t size, void *value,

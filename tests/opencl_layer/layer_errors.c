@@ -45,6 +45,10 @@
          (cl_command_queue a, cl_mem b, const void *c, size_t d, size_t e, size_t f,     \
           cl_uint g, const cl_event *h, cl_event *i),                                    \
          (a, b, c, d, e, f, g, h, i))                                                    \
+    CALL(clEnqueueCopyBuffer,                                                            \
+         (cl_command_queue a, cl_mem b, cl_mem c, size_t d, size_t e, size_t f,          \
+          cl_uint g, const cl_event *h, cl_event *i),                                    \
+         (a, b, c, d, e, f, g, h, i))                                                    \
     CALL(clGetProgramInfo,                                                               \
          (cl_program a, cl_program_info b, size_t c, void *d, size_t *e),                \
          (a, b, c, d, e))                                                                \
@@ -130,6 +134,13 @@ static cl_int CL_API_CALL failing_clFinish(cl_command_queue queue)
     return due ? plan.code : error;
 }
 
+static cl_int CL_API_CALL failing_clWaitForEvents(cl_uint count, const cl_event *events)
+{
+    bool due = is_due(__func__);
+    cl_int error = layer_next.clWaitForEvents(count, events);
+    return due ? plan.code : error;
+}
+
 bool layer_error(cl_icd_dispatch *table, const char *word)
 {
     char code[16];
@@ -149,6 +160,7 @@ bool layer_error(cl_icd_dispatch *table, const char *word)
 #define PUT_HANDLE(type, name, parameters, arguments) PUT_CODE(name, , )
     CODE_CALLS(PUT_CODE)
     PUT_CODE(clFinish, , )
+    PUT_CODE(clWaitForEvents, , )
     HANDLE_CALLS(PUT_HANDLE)
     return found;
 }

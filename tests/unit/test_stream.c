@@ -6,6 +6,7 @@
 #include "unit/trainer_fixture.h"
 
 #include <math.h>
+#include <time.h>
 
 enum { COUNT = 200, STEPS = 24, HELD_OUT = 30 };
 
@@ -44,12 +45,24 @@ static weft_trainer *start(const weft_dataset *data, bool stream)
     return trainer;
 }
 
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
 /* The loss on the second part after some steps on the first, which `model` receives. */
 static double train(weft_dataset *part[2], bool stream, const char *model)
 {
     struct weft_eval eval = {0};
     weft_trainer *trainer = start(part[0], stream);
+    struct weft_progress progress;
+    double begin = seconds();
     CHECK_OK(weft_trainer_run(trainer, STEPS));
+    CHECK_OK(weft_trainer_progress(trainer, &progress));
+    if (stream) /* for tests/opencl_layer/transfers.py */
+        printf("%d streamed steps in %.4f s\n", STEPS, seconds() - begin);
     CHECK_OK(weft_trainer_evaluate(trainer, part[1], NULL, &eval));
     CHECK_INT(eval.count, HELD_OUT);
     CHECK_OK(weft_trainer_save_checkpoint(trainer, model, NULL));

@@ -19,6 +19,8 @@ void ocl_free(struct weft_device *base, struct weft_mem *mem)
 {
     if (!mem)
         return;
+    if (mem->staging)
+        ocl_staging_destroy(base, mem->staging);
     if (mem->mem) {
         clReleaseMemObject(mem->mem);
         base->allocated -= padded_bytes(mem->bytes);

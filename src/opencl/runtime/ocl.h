@@ -9,9 +9,12 @@
 
 #include "device/backend.h"
 
+struct ocl_staging; /* staging.c */
+
 struct weft_mem {
     cl_mem mem;
-    size_t bytes; /* as requested, without WEFT_BUFFER_PADDING */
+    size_t bytes;                /* as requested, without WEFT_BUFFER_PADDING */
+    struct ocl_staging *staging; /* NULL: it is not written ahead */
 };
 
 /* The identity of a device and its driver. The texts are part of the keys of caches and
@@ -40,6 +43,9 @@ struct ocl_device {
     struct ocl_identity identity;
     cl_context context;
     cl_command_queue queue; /* in order, no profiling */
+    /* For writes ahead, in order; NULL: nothing is staged. */
+    cl_command_queue transfers;
+    cl_event written; /* its last write; NULL: none */
     cl_uint compute_units;
     size_t max_work_group_size;
     cl_ulong local_mem_bytes;
@@ -82,5 +88,14 @@ enum weft_status ocl_write_async(struct weft_device *device, struct weft_mem *to
 enum weft_status ocl_read(struct weft_device *device, void *to, struct weft_mem *from,
                           size_t offset, size_t bytes);
 enum weft_status ocl_wait(struct weft_device *device);
+
+/* staging.c: writes ahead, as in struct weft_backend. */
+enum weft_status ocl_alloc_staged(struct weft_device *device, size_t bytes,
+                                  struct weft_mem **out);
+enum weft_status ocl_write_ahead(struct weft_device *device, struct weft_mem *to,
+                                 const void *from, size_t bytes);
+enum weft_status ocl_wait_written(struct weft_device *device);
+/* Waits until nothing is written. */
+void ocl_staging_destroy(struct weft_device *device, struct ocl_staging *staging);
 
 #endif
