@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parts of data from end to end: folders of images, lists of them, names of classes, the cache,
---input, --resume with a validation part, IDX under dotted names. Usage: data.py WEFT"""
+--input, --resume with a validation part, IDX under dotted names. Usage: data.py WEFT SLOW_READS"""
 
 import json
 import os
@@ -14,9 +14,9 @@ import tempfile
 import time
 import zlib
 
-from checks import check, finish
+from checks import SANITIZED, check, finish
 
-WEFT = os.path.abspath(sys.argv[1])
+WEFT, SLOW_READS = map(os.path.abspath, sys.argv[1:3])
 SIDE, CLASSES = 8, ("ant", "bee", "cow")
 NET = ("conv 4 3x3 pad=same relu\nmax-pool 2\nflatten\ndense classes\nsoftmax\n"
        "optimizer adam 0.01\nbatch 8\n")
@@ -288,9 +288,11 @@ def streamed():
     """--stream: the same bits, commands that need all pixels, and the checkpoint of an error."""
     path = idx("streamed", 300, random.Random(6))
     words = ("-e", 2, "--val-split", 30)
-    train(*words, "--out", "st", "--stream", data="streamed", says="sent to the device batch by batch")
-    train(*words, "--out", "su", data="streamed")
-    check(same("st", "su"), "--stream gives the same bits")
+    out = train(*words, "--out", "st", "--stream", data="streamed", says="sent to the device batch by batch")
+    check("% of the time for images" in out, f"the time of waiting: {out[-600:]}")
+    out = train(*words, "--out", "su", data="streamed")
+    check(same("st", "su") and "Stream" not in out, "--stream gives the same bits")
+    stalls()
     last = [[line for line in train(*words, "--out", out, "--tta", "shift", *more, data="streamed").split("\n")
              if "shift test-time augmentation" in line] for out, more in (("tr", ()), ("ts", ["--stream"]))]
     check(last[0] and last[0] == last[1], f"--tta of images that stay in their file: {last}")
@@ -304,6 +306,28 @@ def streamed():
     out = pathlib.Path("err").read_text(encoding="utf-8")
     check(code == 1 and "ends at byte 5000, but had 19216" in out and "resume with `weft train --resume" in out
           and pathlib.Path("sv/last.safetensors").exists(), f"a read error: {code}: {out[-900:]}")
+
+
+def stalls():
+    """The time for which a run waits for its images, of which only a slow disk causes a warning."""
+    pathlib.Path("wide.net").write_text(NET.replace("conv 4 3x3", "conv 128 5x5"))
+    slow = {"LD_PRELOAD": SLOW_READS, "SLOW_READS": "2"}
+    disks = [("fast", "wide.net", {})]
+    if not SANITIZED:  # AddressSanitizer must be the first library
+        disks.append(("slow", "t.net", slow))
+    for disk, net, variables in disks:
+        done = subprocess.run([WEFT, "train", "-d", "cpu", "--data", "streamed", "--net", net, "-e", "2",
+                               "--val-split", "30", "--out", disk, "--stream", "-f", "json"], check=False,
+                              capture_output=True, text=True, timeout=120, env={**os.environ, **variables})
+        check(done.returncode == 0, f"a {disk} disk: {done.stderr}")
+        log = [json.loads(line) for line in pathlib.Path(disk, "log.jsonl").read_text().splitlines()]
+        epochs = [line for line in log if "stall_fraction" in line]
+        check(len(epochs) == 2 and all(abs(e["stall_fraction"] * e["seconds"] - e["stall_seconds"]) < 1e-6
+                                       for e in epochs), f"fractions in the log: {log}")
+        fraction = json.loads(done.stdout)["stall_fraction"]
+        check((0 <= fraction < 0.05) if disk == "fast" else (0.05 < fraction <= 1), f"{disk}: {fraction}")
+        check(("for its images: the disk or the processor is slower" in done.stderr) == (disk == "slow"),
+              f"the warning of a {disk} disk: {fraction} {done.stderr}")
 
 
 def orientation():

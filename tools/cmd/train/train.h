@@ -147,6 +147,7 @@ struct train_session {
     bool diverged;
     double first_loss;         /* of the first step of this process; 0: none yet */
     double stall_seconds;      /* weft_progress's, at the end of the last epoch */
+    double stalled, trained;   /* seconds of the epochs of this process: waiting, all */
     struct weft_progress half; /* at half of the current epoch */
     bool withheld;             /* the last epoch ended with guessing and was not saved */
     bool saved;                /* the last call of train_save_checkpoint wrote the file */

@@ -43,8 +43,10 @@ void train_log_epoch(struct json *j, const void *priv)
     }
     emit_double(j, "images_per_second", e->images_per_second);
     emit_double(j, "seconds", e->seconds);
-    if (!isnan(e->stall_seconds))
+    if (!isnan(e->stall_seconds)) {
         emit_double(j, "stall_seconds", e->stall_seconds);
+        emit_double(j, "stall_fraction", e->stall_seconds / e->seconds);
+    }
     emit_bool(j, "best", e->best);
     emit_end(j);
 }

@@ -298,6 +298,8 @@ static enum app_exit end_epoch(struct train_session *session,
         .clipped = is_clipped(session) ? p->clipped : NAN,
     };
     session->stall_seconds = p->stall_seconds;
+    session->stalled += session->stream ? e.stall_seconds : 0;
+    session->trained += seconds;
     enum app_exit code = validate(session, &e);
     if (code)
         return code;

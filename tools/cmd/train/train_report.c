@@ -172,13 +172,24 @@ static void print_result(const struct train_session *session, const char *part,
                : "");
 }
 
+/* The part of its epochs for which training waited for images; NaN: it has all on the
+ * device, or had no whole epoch. */
+static double stall_fraction(const struct train_session *session)
+{
+    return session->stream && session->trained > 0 ? session->stalled / session->trained
+                                                   : NAN;
+}
+
 static void print_outcome(const struct train_session *session)
 {
     const struct train_outcome *out = &session->outcome;
+    double waited = stall_fraction(session);
     print_result(session, "Val", "last", &out->val);
     print_result(session, "Test", "best", &out->best);
     print_result(session, "Test", "last", &out->last);
     term_flush_stdout();
+    if (!isnan(waited))
+        term_print("Stream  waited %.1f %% of the time for images", 100 * waited);
     const char *model = session->best_epoch ? session->run.best : session->run.last;
     term_print("Saved   %s%s%s, %s%s%s; %.1f s in total",
                session->best_epoch ? session->run.best : "",
@@ -234,6 +245,7 @@ static void write_json(const struct train_session *session, enum train_stop stop
     emit_double(&j, "test_overlap", session->test_overlap);
     train_emit_outcome(&j, &session->outcome);
     emit_double(&j, "seconds", term_seconds() - session->start);
+    emit_double(&j, "stall_fraction", stall_fraction(session));
     emit_end(&j);
 }
 
