@@ -379,7 +379,8 @@ struct weft_backend {
     void (*free)(struct weft_device *device, struct weft_mem *mem);
     enum weft_status (*write)(struct weft_device *device, struct weft_mem *to,
                               size_t offset, const void *from, size_t bytes);
-    /* Asynchronous: `from` must not change until the next read or wait. */
+    /* Asynchronous: `from` must not change until the next read or wait, a call that
+     * fails, or a free. */
     enum weft_status (*write_async)(struct weft_device *device, struct weft_mem *to,
                                     size_t offset, const void *from, size_t bytes);
     /* The same of the first `bytes` of a staged buffer, but the transfer begins while
@@ -415,6 +416,10 @@ struct weft_backend {
     /* It has failed: later lists take another algorithm where one is left. False: all
      * have failed for this problem. */
     bool (*reject)(struct weft_command_list *list, const struct weft_recorded_call *call);
+    /* Two calls of a finalized list launch the same programs in the same sizes. */
+    bool (*has_same_launches)(const struct weft_command_list *list,
+                              const struct weft_recorded_call *a,
+                              const struct weft_recorded_call *b);
 
     const struct weft_primitives *primitives; /* of its lists */
 };

@@ -4,7 +4,9 @@
 #include "lab/random.h"
 #include "verify/known_answers.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static bool is_proven(const struct weft_inference *t)
 {
@@ -45,13 +47,33 @@ static enum weft_status write_noise(const struct weft_inference *t)
     return status;
 }
 
+/* As large as He's, and cheaper: uniform numbers, a function of the place. Constants are
+ * as a training begins with them. */
+static void make_weights(const struct weft_graph *graph, float *weights)
+{
+    memset(weights, 0, weft_graph_floats(graph) * sizeof(*weights));
+    for (int i = 0; i < graph->count; i++)
+        for (int role = 0; role < WEFT_MAX_PARAMS; role++) {
+            const struct weft_param *p = &graph->nodes[i].params[role];
+            bool constant = p->init == WEFT_INIT_CONSTANT;
+            size_t fan_in = p->rank > 1 ? p->count / (size_t)p->extent[0] : 6;
+            float limit = (float)sqrt(6 / (double)fan_in) * 0x1p-31f;
+            for (size_t k = p->at; k < p->at + p->count; k++)
+                weights[k] = constant
+                                 ? p->value
+                                 : limit * (float)(int32_t)weft_hash_u32((uint32_t)k);
+        }
+}
+
+/* Every other one. */
 static void shrink_channels(const struct weft_graph *graph, float *weights)
 {
     for (int i = 0; i < graph->count; i++) {
         const struct weft_param *p = &graph->nodes[i].params[WEFT_PARAM_WEIGHT];
-        for (size_t k = 0; p->rank > 1 && k < p->count; k++)
-            if (k % (size_t)p->extent[0] % 2)
-                weights[p->at + k] *= 0x1p-6f;
+        size_t channels = (size_t)p->extent[0];
+        for (size_t row = 0; p->rank > 1 && row < p->count; row += channels)
+            for (size_t k = 1; k < channels; k += 2)
+                weights[p->at + row + k] *= 0x1p-6f;
     }
 }
 
@@ -69,7 +91,7 @@ enum weft_status weft_write_test_weights(struct weft_device *device,
     if (initial)
         status = device->backend->read(device, values, initial, 0, bytes);
     else
-        weft_graph_initialize(graph, 1, values);
+        make_weights(graph, values);
     for (size_t i = 0; i < count; i++)
         if (values[i] == 0 || values[i] == 1)
             values[i] += lab_random_float(&random, -0.25f, 0.25f);

@@ -147,5 +147,6 @@ const struct weft_backend weft_backend_opencl = {
     .is_proven = ocl_is_proven,
     .set_proven = ocl_set_proven,
     .reject = ocl_reject,
+    .has_same_launches = ocl_has_same_launches,
     .primitives = &primitives,
 };

@@ -2,6 +2,7 @@
 /* The activations in double, and error bounds of a device's. */
 #include "verify/verify.h"
 
+#include <float.h>
 #include <math.h>
 
 /* The formulas in double. */
@@ -87,7 +88,8 @@ double act_off_kink(struct weft_activation a, double x, double step)
         double low = act_gradient_reference(a, x - step, act_reference(a, x - step));
         double mid = act_gradient_reference(a, x, act_reference(a, x));
         double high = act_gradient_reference(a, x + step, act_reference(a, x + step));
-        double smooth = acts[a.act].is.curvature * step * 1.01 + 1e-9;
+        double smooth =
+            acts[a.act].is.curvature * step + 64 * DBL_EPSILON * (1 + fabs(x));
         if (fabs(low - mid) <= smooth && fabs(high - mid) <= smooth)
             return x;
         x += by;

@@ -9,6 +9,7 @@
 
 #include "lab/call.h"
 #include "verify/verify.h"
+#include "verify/winograd.h"
 
 /* An argument on the host: floats as float32, whatever the device stores. */
 struct verify_array {
@@ -20,6 +21,7 @@ struct verify_call {
     struct weft_primitive_call call;
     int winograd; /* as in struct weft_command_list_info, of this call */
     bool tf32x3;
+    bool is_repetition; /* a call before it had the same launches */
     int argument_count;
     struct lab_argument arguments[LAB_MAX_ARGUMENTS];
     struct verify_array arrays[LAB_MAX_ARGUMENTS];
@@ -31,9 +33,11 @@ struct verify_call {
     size_t row;
     bool row_known;
     double shared[8];
-    uint8_t *image;    /* of a batch; NULL: none yet */
-    double *maxima[2]; /* of Winograd's bounds: of the input, of the gradient */
-    double shares[3];
+    uint8_t *image; /* of a batch; NULL: none yet */
+    /* The tile and filter of Winograd's algorithm that were last transformed. */
+    size_t tile;
+    bool tile_known;
+    double sums[WINOGRAD_SIDE * WINOGRAD_SIDE];
 };
 
 /* One element of an output. */
@@ -42,7 +46,6 @@ struct verify_point {
     double got, want;
     double bound;
     bool exact_word; /* bits, not a number with a bound */
-    bool follow;     /* the closest bound, though it costs more */
 };
 
 /* Sets expected value and bound of point->at of an output; `got` is set. */

@@ -3,8 +3,6 @@
 #include "verify/expect_conv.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 static struct conv_data conv_data_of(const struct verify_call *v)
 {
@@ -35,47 +33,9 @@ static struct conv_data dense_data_of(const struct verify_call *v, struct weft_c
                               .dy = verify_floats(v, &a->dy)};
 }
 
-static double products_bound(const struct verify_call *v, double terms)
+double expect_products_bound(const struct verify_call *v, double terms)
 {
     return gamma_bound(v->tf32x3 ? 2 * terms + 12 : terms);
-}
-
-/* The largest of each image and channel, computed once for a call; and the shares. */
-static const double *maxima_of(struct verify_call *v, int which,
-                               struct winograd_bound_args *p, int channels)
-{
-    if (!v->maxima[0]) {
-        winograd_set_shares(p, v->call.primitive == WEFT_PRIMITIVE_conv_backward_weights);
-        memcpy(v->shares, p->share, sizeof(v->shares));
-    }
-    memcpy(p->share, v->shares, sizeof(p->share));
-    if (!v->maxima[which]) {
-        v->maxima[which] = malloc((size_t)p->conv->n * (size_t)channels * sizeof(double));
-        if (v->maxima[which])
-            winograd_maxima(p, channels, v->maxima[which]);
-    }
-    return v->maxima[which];
-}
-
-/* Share of Winograd's algorithm in the bound of a result of an image and channel. */
-static double winograd_share(struct verify_call *v, const struct conv_data *d,
-                             bool is_dgrad, int n, int channel)
-{
-    struct winograd_bound_args p = {
-        .conv = d->conv,
-        .outputs = v->winograd,
-        .is_dgrad = is_dgrad,
-        .x = is_dgrad ? d->dy : d->x,
-        .places = !is_dgrad    ? (size_t)(d->conv->h * d->conv->w)
-                  : d->pool->r ? (size_t)(d->pool->out_h * d->pool->out_w)
-                               : (size_t)(d->conv->out_h * d->conv->out_w),
-        .scale = is_dgrad ? pool_max_overlap(d->pool) : 1,
-        .w = d->w,
-    };
-    if (!v->winograd)
-        return 0;
-    const double *maxima = maxima_of(v, 0, &p, is_dgrad ? d->conv->k : d->conv->c);
-    return maxima ? winograd_bound_at(&p, maxima, n, channel) : INFINITY;
 }
 
 /* z and the sum of |x w| at an output position. */
@@ -115,14 +75,12 @@ static double forward_terms(const struct weft_conv *g)
 
 /* f(z) at an output position of the convolution, and its error bound. */
 static double activated(struct verify_call *v, const struct conv_data *d, int n, int oy,
-                        int ox, int k, bool follow, double *bound)
+                        int ox, int k, double *bound)
 {
     double size, z = sum_products(d, n, oy, ox, k, &size);
     double y = act_reference(d->activation, z);
-    double off = follow && v->winograd
-                     ? expect_winograd_forward(v, d, n, oy, ox, k)
-                     : products_bound(v, forward_terms(d->conv)) * size +
-                           winograd_share(v, d, false, n, k);
+    double off = v->winograd ? expect_winograd_forward(v, d, n, oy, ox, k)
+                             : expect_products_bound(v, forward_terms(d->conv)) * size;
     *bound = act_error_bound(d->activation, size, off, y) + FP32_UNIT_ROUNDOFF * fabs(y) +
              FP32_MIN_NORMAL;
     return y;
@@ -162,7 +120,7 @@ static void forward_pooled(struct verify_call *v, const struct conv_data *d,
         double bound;
         if (!pool_place(pool, o.y, o.x, tap, &y, &x))
             continue;
-        double value = activated(v, d, o.n, y, x, o.c, p->follow, &bound);
+        double value = activated(v, d, o.n, y, x, o.c, &bound);
         if (is_argmax && tap == (int)p->got)
             named = value + bound;
         if (value > largest) {
@@ -185,7 +143,7 @@ static void forward(struct verify_call *v, const struct conv_data *d, bool is_ar
         return;
     }
     struct place o = place_of(p->at, d->conv->out_h, d->conv->out_w, d->conv->k);
-    p->want = activated(v, d, o.n, o.y, o.x, o.c, p->follow, &p->bound);
+    p->want = activated(v, d, o.n, o.y, o.x, o.c, &p->bound);
 }
 
 double expect_conv_gradient(const struct conv_data *d, int n, int oy, int ox, int k,
@@ -257,33 +215,10 @@ static void backward_data(struct verify_call *v, const struct conv_data *d,
         }
     p->want = sum;
     double terms = (double)g->r * g->s * out + pool_max_overlap(d->pool) + 4;
-    p->bound = FP32_MIN_NORMAL + (p->follow && v->winograd
-                                      ? expect_winograd_data(v, d, i.n, i.y, i.x, i.c)
-                                      : products_bound(v, terms) * size +
-                                            winograd_share(v, d, true, i.n, i.c));
+    p->bound =
+        FP32_MIN_NORMAL + (v->winograd ? expect_winograd_data(v, d, i.n, i.y, i.x, i.c)
+                                       : expect_products_bound(v, terms) * size);
     verify_apply_act_grad(v, d->act_grad, p->at, size, p);
-}
-
-/* Share of Winograd's algorithm in the bound of a weight's gradient. */
-static double winograd_weights_share(struct verify_call *v, const struct conv_data *d,
-                                     int tap, int c, int k)
-{
-    struct winograd_bound_args x = {.conv = d->conv,
-                                    .outputs = v->winograd,
-                                    .x = d->x,
-                                    .places = (size_t)(d->conv->h * d->conv->w),
-                                    .scale = 1};
-    struct winograd_bound_args dz = x;
-    if (!v->winograd)
-        return 0;
-    dz.x = d->dy;
-    dz.places = d->pool->r ? (size_t)(d->pool->out_h * d->pool->out_w)
-                           : (size_t)(d->conv->out_h * d->conv->out_w);
-    dz.scale = pool_max_overlap(d->pool);
-    const double *in = maxima_of(v, 0, &x, d->conv->c);
-    const double *out = maxima_of(v, 1, &dz, d->conv->k);
-    return in && out ? winograd_weights_bound_at(&x, in, out, dz.scale, tap, c, k)
-                     : INFINITY;
 }
 
 static void backward_weights(struct verify_call *v, const struct conv_data *d,
@@ -317,14 +252,10 @@ static void backward_weights(struct verify_call *v, const struct conv_data *d,
             }
         }
     p->want = sum;
-    if (p->follow && v->winograd && !is_bias) {
-        p->bound = expect_winograd_weights(v, d, tap, c, k) + FP32_MIN_NORMAL;
-        return;
-    }
     double terms = (double)g->n * g->out_h * g->out_w + pool_max_overlap(d->pool) + 4;
-    p->bound = products_bound(v, terms) * size + FP32_MIN_NORMAL;
-    if (!is_bias)
-        p->bound += winograd_weights_share(v, d, tap, c, k);
+    p->bound = FP32_MIN_NORMAL + (v->winograd && !is_bias
+                                      ? expect_winograd_weights(v, d, tap, c, k)
+                                      : expect_products_bound(v, terms) * size);
 }
 
 void expect_conv_forward(struct verify_call *v, int output, struct verify_point *p)

@@ -20,13 +20,16 @@ struct conv_data {
 double expect_conv_gradient(const struct conv_data *d, int n, int oy, int ox, int k,
                             double *size);
 
+/* The bound of a sum of `terms` products of the call, relative to sum |a b|. */
+double expect_products_bound(const struct verify_call *v, double terms);
+
 /* expect_winograd.c. How far one result of Winograd's algorithm may be off, from the
- * numbers of its own tile: z at an output position, dx, dw. INFINITY: out of memory. */
-double expect_winograd_forward(const struct verify_call *v, const struct conv_data *d,
-                               int n, int oy, int ox, int k);
-double expect_winograd_data(const struct verify_call *v, const struct conv_data *d, int n,
+ * numbers of its own tiles: z at an output position, dx, dw. */
+double expect_winograd_forward(struct verify_call *v, const struct conv_data *d, int n,
+                               int oy, int ox, int k);
+double expect_winograd_data(struct verify_call *v, const struct conv_data *d, int n,
                             int iy, int ix, int c);
-double expect_winograd_weights(const struct verify_call *v, const struct conv_data *d,
-                               int tap, int c, int k);
+double expect_winograd_weights(struct verify_call *v, const struct conv_data *d, int tap,
+                               int c, int k);
 
 #endif

@@ -14,8 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* FOLLOWED: of the samples of an output, those with the closest bound. */
-enum { LEAST_SAMPLES = 48, MOST_SAMPLES = 4096, MOST_CHANNELS = 8, FOLLOWED = 3 };
+enum { LEAST_SAMPLES = 48, MOST_SAMPLES = 4096, MOST_CHANNELS = 8 };
+/* A call with the launches of one before it is compared in fewer places. */
+enum { REPETITION_SHARE = 8 };
 
 void verify_trace_init(struct verify_trace *t, double work)
 {
@@ -129,8 +130,6 @@ static void release(struct verify_trace *t, struct verify_call *v)
         verify_give_block(t, v->arrays[i].after);
     }
     free(v->image);
-    free(v->maxima[0]);
-    free(v->maxima[1]);
 }
 
 /* ---- comparison ---- */
@@ -248,8 +247,7 @@ static enum weft_status check_sample(const struct output_check *o, const struct 
         t->pending = more;
     }
     for (size_t i = 0; i < s->size && !t->fault[0]; i++) {
-        struct verify_point p = {.at = sample_at(t, s, i),
-                                 .follow = i % (s->size / FOLLOWED + 1) == 0};
+        struct verify_point p = {.at = sample_at(t, s, i)};
         p.got = value_at(a, v->arrays[o->output].after, p.at);
         verify_expectations[v->call.primitive].expect(v, o->output, &p);
         if (o->deferred)
@@ -269,14 +267,19 @@ static enum weft_status check_output(const struct output_check *o)
     const struct verify_expectation *e = &verify_expectations[v->call.primitive];
     const struct lab_argument *a = &v->arguments[o->output];
     double work = e->work(v, o->output), wanted = o->trace->work / work;
+    size_t least = LEAST_SAMPLES;
+    if (v->is_repetition) {
+        wanted /= REPETITION_SHARE;
+        least /= REPETITION_SHARE;
+    }
     int channels = e->channels ? e->channels(v, o->output) : 0;
     if (!channels) {
         bool all = a->content == LAB_STATE;
-        struct sample s = {
-            .count = a->view->count,
-            .size = all ? a->view->count
-                        : limited(wanted, LEAST_SAMPLES, MOST_SAMPLES, a->view->count),
-            .step = 1};
+        struct sample s = {.count = a->view->count,
+                           .size =
+                               all ? a->view->count
+                                   : limited(wanted, least, MOST_SAMPLES, a->view->count),
+                           .step = 1};
         return check_sample(o, &s);
     }
     size_t rows = a->view->count / (size_t)channels;
@@ -398,9 +401,19 @@ static enum weft_status check_call(struct verify_trace *t, struct verify_call *v
     if (v->gradients_deferred)
         settle(t, v);
     WEFT_TRY(compare_outputs(t, v, list, recorded));
-    return t->repeat && !t->fault[0] && is_repeatable(v)
+    return t->repeat && !t->fault[0] && !v->is_repetition && is_repeatable(v)
                ? repeat_call(t, v, list, recorded)
                : WEFT_OK;
+}
+
+static bool is_repetition(const struct weft_command_list *list, int call)
+{
+    const struct weft_recorded_call *calls = list->calls;
+    for (int i = 0; i < call && list->device->backend->has_same_launches; i++)
+        if (calls[i].call.primitive == calls[call].call.primitive &&
+            list->device->backend->has_same_launches(list, &calls[i], &calls[call]))
+            return true;
+    return false;
 }
 
 enum weft_status verify_trace_run(struct verify_trace *t, struct weft_command_list *list)
@@ -411,6 +424,7 @@ enum weft_status verify_trace_run(struct verify_trace *t, struct weft_command_li
                                 .call = recorded->call,
                                 .winograd = recorded->winograd,
                                 .tf32x3 = recorded->tf32x3,
+                                .is_repetition = is_repetition(list, i),
                                 .gradients_deferred = list->params.gradients != NULL};
         v.argument_count = lab_arguments(&v.call, v.arguments);
         enum weft_status status = check_call(t, &v, list, recorded);
@@ -439,8 +453,6 @@ enum weft_status verify_trace_results(struct verify_trace *t, struct lab_call *c
     }
     enum weft_status status = compare_outputs(t, &v, list, recorded);
     free(v.image);
-    free(v.maxima[0]);
-    free(v.maxima[1]);
     t->calls++;
     if (t->fault[0])
         t->wrong = recorded;

@@ -141,30 +141,6 @@ enum weft_status run_and_compare(struct verify_case *c, struct verify_run *run,
 void report_result(struct verify_case *c, const char *what, const char *fill,
                    double worst, const char *fault);
 
-/* winograd.c. A convolution in tiles of outputs x outputs: the number of roundings times
- * the magnitude of what is rounded, for each image and output channel. */
-struct winograd_bound_args {
-    const struct weft_conv *conv;
-    int outputs;
-    bool is_dgrad;  /* the data gradient: x is dy */
-    const float *x; /* positions of each image, with all channels */
-    size_t places;
-    double scale; /* largest factor on its elements */
-    const float *w;
-    double share[3]; /* by the tap; winograd_set_shares */
-};
-/* The growth of numbers in the transforms, in the direction of the weight gradient or of
- * the others. */
-void winograd_set_shares(struct winograd_bound_args *p, bool is_wgrad);
-/* The largest |x| of each image and channel. */
-void winograd_maxima(const struct winograd_bound_args *p, int channels, double *out);
-/* From these, of results of image n and a channel. */
-double winograd_bound_at(const struct winograd_bound_args *p, const double *maxima, int n,
-                         int channel);
-/* The same for the weight gradient, from the maxima of x and, times `scale`, of dz. */
-double winograd_weights_bound_at(const struct winograd_bound_args *x, const double *in,
-                                 const double *out, double scale, int tap, int c, int k);
-
 /* gradcheck.c. The gradient of L = sum coefficient y along a random direction of +-1,
  * against the central difference of L. */
 struct gradient_check {

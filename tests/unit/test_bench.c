@@ -8,6 +8,8 @@
 
 #include "device/backend.h"
 #include "bench/bench.h"
+#include "lab/compare.h"
+#include "verify/expect.h"
 
 #include <weft/bench.h>
 
@@ -186,7 +188,63 @@ static void test_step(weft_bench *bench, bool training)
     weft_dataset_destroy(&data);
 }
 
-/* After the forward call of node `damaged` each value of its result is off by 2^-6 of
+/* The share of a call's results that are off by more than their bound once they are off
+ * by 2^-9, where the bound is that of Winograd's algorithm. */
+static double share_found(const struct bench_case *c, enum weft_phase part, int outputs)
+{
+    struct weft_device *const devices[LAB_SIDE_COUNT] = {device, NULL};
+    struct bench_call work = {0};
+    struct lab_call call;
+    struct weft_command_list *list = NULL;
+    double found = 0, all = 0;
+    bench_conv.call(c, part, &work);
+    REQUIRE(!lab_call_init(&call, &work.call, devices));
+    lab_call_fill(&call);
+    REQUIRE(!lab_call_record(&call, LAB_DEVICE, NULL, &list));
+    CHECK_OK(lab_run(&call.lab, LAB_DEVICE, list, call.outputs, 1));
+    struct verify_call v = {.device = device, .call = call.call, .winograd = outputs};
+    v.argument_count = lab_arguments(&v.call, v.arguments);
+    for (int i = 0; i < v.argument_count; i++) {
+        v.arrays[i].before = lab_initial(&call.lab, &call.lab.tensors[i]);
+        v.arrays[i].after = lab_result(&call.lab, &call.lab.tensors[i], LAB_DEVICE);
+    }
+    for (int i = 0; i < v.argument_count; i++) {
+        const struct lab_argument *a = &v.arguments[i];
+        for (size_t k = 0; a->written && a->type == LAB_FLOAT && k < a->view->count;
+             k++) {
+            struct verify_point p = {.at = k,
+                                     .got = (double)((float *)v.arrays[i].after)[k]};
+            verify_expectations[v.call.primitive].expect(&v, i, &p);
+            CHECK(fabs(p.got - p.want) <= p.bound);
+            found += 0x1p-9 * fabs(p.want) > p.bound;
+            all++;
+        }
+    }
+    device->backend->list_destroy(list);
+    lab_call_finish(&call);
+    return found / all;
+}
+
+/* The bounds are those of each result's own tiles. */
+static void test_winograd_bounds(void)
+{
+    static const char *const shapes[] = {"2x9x10x8:6x3x3", "1x12x9x8:6x3x3:pool=2"};
+    double least = 1;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(shapes); i++) {
+        struct bench_case c = {0};
+        struct bench_shape s;
+        CHECK_OK(bench_shape_begin(ctx, "conv", shapes[i], &s));
+        CHECK_OK(bench_conv.parse(&s, &c));
+        for (int k = 0; bench_conv.parts[k] != WEFT_PHASE_COUNT; k++)
+            for (int outputs = 2; outputs <= 4; outputs++)
+                least = fmin(least, share_found(&c, bench_conv.parts[k], outputs));
+    }
+    printf("%.2g of results off by 2^-9 exceed the bound of Winograd's algorithm\n",
+           least);
+    CHECK(least > 0.5);
+}
+
+/* After the forward call of node `damaged` each value of its result is off by 2^-9 of
  * it: less than the gradients of a deep network are off by rounding. */
 static int damaged;
 
@@ -408,6 +466,8 @@ int main(int argc, char **argv)
     CHECK_OK(weft_bench_create(device, weft_bench_params(.seconds = 1e-3), &bench));
     REQUIRE(bench);
     test_between_levels();
+    if (!device->backend->time_replays)
+        test_winograd_bounds();
     test_roofs(bench);
     test_ops(bench, (size_t)every);
     if (!device->backend->time_replays)

@@ -369,6 +369,23 @@ void ocl_list_hash(const struct weft_command_list *base, struct weft_sha256_stat
     hash_commands(&list->replay, hash);
 }
 
+bool ocl_has_same_launches(const struct weft_command_list *base,
+                           const struct weft_recorded_call *a,
+                           const struct weft_recorded_call *b)
+{
+    const struct command *list = ((const struct ocl_list *)base)->replay.list;
+    if (a->end == a->first || a->end - a->first != b->end - b->first)
+        return false;
+    for (int i = 0; i < a->end - a->first; i++) {
+        const struct command *x = &list[a->first + i], *y = &list[b->first + i];
+        if (!x->program || x->program != y->program || strcmp(x->name, y->name) != 0 ||
+            memcmp(x->global, y->global, sizeof(x->global)) != 0 ||
+            memcmp(x->local, y->local, sizeof(x->local)) != 0)
+            return false;
+    }
+    return true;
+}
+
 void ocl_describe_launch(const struct weft_command_list *base, int index,
                          struct weft_launch_description *out)
 {

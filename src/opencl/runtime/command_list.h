@@ -17,6 +17,9 @@ enum weft_status ocl_replay_range(struct weft_command_list *list, int first, int
 /* Enqueues one launch on the given queue; `event` as in clEnqueueNDRangeKernel. */
 enum weft_status ocl_list_launch(struct weft_command_list *list, int index,
                                  cl_command_queue queue, cl_event *event);
+bool ocl_has_same_launches(const struct weft_command_list *list,
+                           const struct weft_recorded_call *a,
+                           const struct weft_recorded_call *b);
 void ocl_describe_launch(const struct weft_command_list *list, int index,
                          struct weft_launch_description *out);
 void ocl_list_destroy(struct weft_command_list *list);
