@@ -71,6 +71,12 @@ for call in clGetPlatformIDs clGetPlatformInfo clGetDeviceIDs clGetDeviceInfo; d
     done
     expect 0 '^[1-9]' echo "$((n / step)) calls of $call failed"
 done
+# --- a failure leaves no memory that the driver still reads: the layer ends the process
+for n in 1 2 3; do
+    expect 1 'CL_OUT_OF_RESOURCES' env MALLOC_PERTURB_=90 OPENCL_LAYERS="$layer" \
+        WEFT_LAYER_FAULT=clEnqueueWriteBuffer:-5:$n \
+        "$weft" verify -d 0 --family vec --op memory --cases 1
+done
 export XDG_CACHE_HOME=$caches
 
 # --- the doctor, on simulated machines

@@ -105,6 +105,7 @@ class Failures:
             env["OCL_ICD_VENDORS"] = "/nowhere"
         else:
             env.setdefault("OCL_ICD_VENDORS", "/etc/OpenCL/vendors/pocl.icd")
+            env["MALLOC_PERTURB_"] = "90"  # freed memory changes, which the layer looks for
         if fault and self.kind == "opencl":
             env["OPENCL_LAYERS"] = os.path.join(self.build, "tests/weft_layer.so")
             env["WEFT_LAYER_FAULT"] = "any:" + fault

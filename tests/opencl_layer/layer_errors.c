@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls that fail, with any code and from any time on, or that claim success and give
- * nothing. */
+ * nothing. Whatever fails, a queue must not be released while it may run a kernel, and
+ * the memory of an asynchronous write must stay as it is until the queue has been waited
+ * for: else the process is ended, as a driver may end it. */
 #define _GNU_SOURCE
 #include "fault_injection/call_counter.h"
 #include "opencl_layer/layer.h"
@@ -33,14 +35,6 @@
           size_t *f),                                                                    \
          (a, b, c, d, e, f))                                                             \
     CALL(clFlush, (cl_command_queue a), (a))                                             \
-    CALL(clEnqueueReadBuffer,                                                            \
-         (cl_command_queue a, cl_mem b, cl_bool c, size_t d, size_t e, void *f,          \
-          cl_uint g, const cl_event *h, cl_event *i),                                    \
-         (a, b, c, d, e, f, g, h, i))                                                    \
-    CALL(clEnqueueWriteBuffer,                                                           \
-         (cl_command_queue a, cl_mem b, cl_bool c, size_t d, size_t e, const void *f,    \
-          cl_uint g, const cl_event *h, cl_event *i),                                    \
-         (a, b, c, d, e, f, g, h, i))                                                    \
     CALL(clEnqueueFillBuffer,                                                            \
          (cl_command_queue a, cl_mem b, const void *c, size_t d, size_t e, size_t f,     \
           cl_uint g, const cl_event *h, cl_event *i),                                    \
@@ -62,11 +56,7 @@
          (cl_event a, cl_profiling_info b, size_t c, void *d, size_t *e),                \
          (a, b, c, d, e))                                                                \
     CALL(clEnqueueMarkerWithWaitList,                                                    \
-         (cl_command_queue a, cl_uint b, const cl_event *c, cl_event *d), (a, b, c, d))  \
-    CALL(clEnqueueNDRangeKernel,                                                         \
-         (cl_command_queue a, cl_kernel b, cl_uint c, const size_t *d, const size_t *e,  \
-          const size_t *f, cl_uint g, const cl_event *h, cl_event *i),                   \
-         (a, b, c, d, e, f, g, h, i))
+         (cl_command_queue a, cl_uint b, const cl_event *c, cl_event *d), (a, b, c, d))
 
 #define HANDLE_CALLS(CALL)                                                              \
     CALL(cl_context, clCreateContext,                                                   \
@@ -98,8 +88,11 @@ static struct {
 
 static struct call_counter *counter;
 
+/* Some calls come here whichever is planned. */
 static bool is_due(const char *call)
 {
+    if (strcmp(plan.call, "any") && strcmp(plan.call, call + strlen("failing_")))
+        return false;
     if (!call_counter_is_due(counter, &plan.calls, call))
         return false;
     layer_report_triggered();
@@ -125,11 +118,107 @@ static bool is_due(const char *call)
 CODE_CALLS(DEFINE_CODE)
 HANDLE_CALLS(DEFINE_HANDLE)
 
+/* Queues that may run a kernel, and asynchronous writes that may not have ended. */
+enum { MAX_QUEUES = 16, MAX_WRITES = 256 };
+static cl_command_queue running[MAX_QUEUES];
+static struct write {
+    cl_command_queue queue; /* NULL: none */
+    const unsigned char *from;
+    size_t bytes;
+    uint64_t sum;
+} writes[MAX_WRITES];
+
+static uint64_t sum_of(const unsigned char *bytes, size_t size)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < size; i++)
+        sum = sum * 31 + bytes[i];
+    return sum;
+}
+
+static void note_kernel(cl_command_queue queue)
+{
+    int free_place = MAX_QUEUES - 1;
+    for (int i = 0; i < MAX_QUEUES; i++)
+        if (running[i] == queue)
+            return;
+        else if (!running[i])
+            free_place = i;
+    running[free_place] = queue;
+}
+
+static void note_write(cl_command_queue queue, const void *from, size_t bytes)
+{
+    static size_t next;
+    writes[next++ % MAX_WRITES] = (struct write){queue, from, bytes, sum_of(from, bytes)};
+}
+
+/* NULL: of all queues. */
+static void end_writes(cl_command_queue queue)
+{
+    for (int i = 0; i < MAX_WRITES; i++) {
+        struct write *w = &writes[i];
+        if (!w->queue || (queue && w->queue != queue))
+            continue;
+        if (sum_of(w->from, w->bytes) != w->sum)
+            layer_exit_with_error("memory changes before it is written", plan.call);
+        w->queue = NULL;
+    }
+}
+
+/* Before a queue is waited for. */
+static void end_queue(cl_command_queue queue)
+{
+    for (int i = 0; i < MAX_QUEUES; i++)
+        if (running[i] == queue)
+            running[i] = NULL;
+    end_writes(queue);
+}
+
+static cl_int CL_API_CALL failing_clEnqueueNDRangeKernel(
+    cl_command_queue queue, cl_kernel kernel, cl_uint axes, const size_t *offset,
+    const size_t *global, const size_t *local, cl_uint wait_count, const cl_event *wait,
+    cl_event *event)
+{
+    if (is_due(__func__))
+        return plan.code;
+    note_kernel(queue);
+    return layer_next.clEnqueueNDRangeKernel(queue, kernel, axes, offset, global, local,
+                                             wait_count, wait, event);
+}
+
+static cl_int CL_API_CALL failing_clEnqueueWriteBuffer(
+    cl_command_queue queue, cl_mem mem, cl_bool blocking, size_t offset, size_t bytes,
+    const void *from, cl_uint wait_count, const cl_event *wait, cl_event *event)
+{
+    if (is_due(__func__))
+        return plan.code;
+    if (blocking)
+        end_queue(queue);
+    else
+        note_write(queue, from, bytes);
+    return layer_next.clEnqueueWriteBuffer(queue, mem, blocking, offset, bytes, from,
+                                           wait_count, wait, event);
+}
+
+static cl_int CL_API_CALL failing_clEnqueueReadBuffer(
+    cl_command_queue queue, cl_mem mem, cl_bool blocking, size_t offset, size_t bytes,
+    void *to, cl_uint wait_count, const cl_event *wait, cl_event *event)
+{
+    if (is_due(__func__))
+        return plan.code;
+    if (blocking)
+        end_queue(queue);
+    return layer_next.clEnqueueReadBuffer(queue, mem, blocking, offset, bytes, to,
+                                          wait_count, wait, event);
+}
+
 /* A device that has failed runs nothing any more: the driver's threads must not continue
  * while the process releases its memory and ends. */
 static cl_int CL_API_CALL failing_clFinish(cl_command_queue queue)
 {
     bool due = is_due(__func__);
+    end_queue(queue);
     cl_int error = layer_next.clFinish(queue);
     return due ? plan.code : error;
 }
@@ -137,8 +226,17 @@ static cl_int CL_API_CALL failing_clFinish(cl_command_queue queue)
 static cl_int CL_API_CALL failing_clWaitForEvents(cl_uint count, const cl_event *events)
 {
     bool due = is_due(__func__);
+    end_writes(NULL);
     cl_int error = layer_next.clWaitForEvents(count, events);
     return due ? plan.code : error;
+}
+
+static cl_int CL_API_CALL release_queue(cl_command_queue queue)
+{
+    for (int i = 0; i < MAX_QUEUES; i++)
+        if (running[i] == queue)
+            layer_exit_with_error("a queue is released that may run", plan.call);
+    return layer_next.clReleaseCommandQueue(queue);
 }
 
 bool layer_error(cl_icd_dispatch *table, const char *word)
@@ -159,8 +257,16 @@ bool layer_error(cl_icd_dispatch *table, const char *word)
     }
 #define PUT_HANDLE(type, name, parameters, arguments) PUT_CODE(name, , )
     CODE_CALLS(PUT_CODE)
-    PUT_CODE(clFinish, , )
-    PUT_CODE(clWaitForEvents, , )
     HANDLE_CALLS(PUT_HANDLE)
+#define PUT_QUEUE(name)                                \
+    found = found || any || !strcmp(plan.call, #name); \
+    table->name = failing_##name;
+    PUT_QUEUE(clEnqueueNDRangeKernel)
+    PUT_QUEUE(clEnqueueWriteBuffer)
+    PUT_QUEUE(clEnqueueReadBuffer)
+    PUT_QUEUE(clFinish)
+    PUT_QUEUE(clWaitForEvents)
+    if (found)
+        table->clReleaseCommandQueue = release_queue;
     return found;
 }

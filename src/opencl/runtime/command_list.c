@@ -327,11 +327,10 @@ enum weft_status ocl_list_launch(struct weft_command_list *base, int index,
     return enqueue(list, &list->replay.list[index], queue, event);
 }
 
-enum weft_status ocl_replay_range(struct weft_command_list *base, int first, int end)
+static enum weft_status replay_range(struct weft_command_list *base, int first, int end)
 {
     struct ocl_list *list = (struct ocl_list *)base;
     struct ocl_device *d = ocl_device_of(base);
-    assert(list->finalized && first >= 0 && end <= list->replay.count);
     for (int i = 0; base->weights_changed && i < list->prepare.count; i++)
         WEFT_TRY(enqueue(list, &list->prepare.list[i], d->queue, NULL));
     base->weights_changed = false;
@@ -341,6 +340,17 @@ enum weft_status ocl_replay_range(struct weft_command_list *base, int first, int
     if (base->params.defer_weight_grad_reduction)
         return WEFT_OK;
     return ocl_check(base->device->context, clFlush(d->queue), "flushing the queue");
+}
+
+/* After a failure the caller may free what the device still reads. */
+enum weft_status ocl_replay_range(struct weft_command_list *base, int first, int end)
+{
+    assert(((struct ocl_list *)base)->finalized && first >= 0 &&
+           end <= ((struct ocl_list *)base)->replay.count);
+    enum weft_status status = replay_range(base, first, end);
+    if (status)
+        ocl_end_writes(ocl_device_of(base));
+    return status;
 }
 
 enum weft_status ocl_replay(struct weft_command_list *list)

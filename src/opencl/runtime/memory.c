@@ -15,10 +15,27 @@ static size_t padded_bytes(size_t bytes)
            (size_t)WEFT_BUFFER_PADDING;
 }
 
+void ocl_end_writes(struct ocl_device *d)
+{
+    if (d->reads_host)
+        clFinish(d->queue);
+    d->reads_host = false;
+}
+
+/* After a failure the caller may free what the device still reads. */
+static enum weft_status check_transfer(struct ocl_device *d, cl_int error,
+                                       const char *what)
+{
+    if (error)
+        ocl_end_writes(d);
+    return ocl_check(d->base.context, error, what);
+}
+
 void ocl_free(struct weft_device *base, struct weft_mem *mem)
 {
     if (!mem)
         return;
+    ocl_end_writes((struct ocl_device *)base);
     if (mem->staging)
         ocl_staging_destroy(base, mem->staging);
     if (mem->mem) {
@@ -103,7 +120,9 @@ static enum weft_status transfer(struct weft_device *base, struct weft_mem *to,
                        ? write_entire_buffer(d, to, offset, from, bytes)
                        : clEnqueueWriteBuffer(d->queue, to->mem, wait, offset, bytes,
                                               from, 0, NULL, NULL);
-    return ocl_check(base->context, error, "writing to the device");
+    if (!error)
+        d->reads_host = !wait;
+    return check_transfer(d, error, "writing to the device");
 }
 
 enum weft_status ocl_write(struct weft_device *base, struct weft_mem *to, size_t offset,
@@ -127,7 +146,9 @@ enum weft_status ocl_read(struct weft_device *base, void *to, struct weft_mem *f
         return WEFT_OK;
     cl_int error = clEnqueueReadBuffer(d->queue, from->mem, CL_TRUE, offset, bytes, to, 0,
                                        NULL, NULL);
-    return ocl_check(base->context, error, "reading from the device");
+    if (!error)
+        d->reads_host = false;
+    return check_transfer(d, error, "reading from the device");
 }
 
 enum weft_status ocl_wait(struct weft_device *base)
@@ -136,6 +157,9 @@ enum weft_status ocl_wait(struct weft_device *base)
     cl_int error = CL_SUCCESS;
     if (d->quirks & OCL_QUIRK_FINISH_NEEDS_MARKER)
         error = clEnqueueMarkerWithWaitList(d->queue, 0, NULL, NULL);
-    return ocl_check(base->context, error ? error : clFinish(d->queue),
-                     "waiting for the device");
+    if (!error)
+        error = clFinish(d->queue);
+    if (!error)
+        d->reads_host = false;
+    return check_transfer(d, error, "waiting for the device");
 }

@@ -43,6 +43,7 @@ struct ocl_device {
     struct ocl_identity identity;
     cl_context context;
     cl_command_queue queue; /* in order, no profiling */
+    bool reads_host;        /* an asynchronous write may not have ended */
     /* For writes ahead, in order; NULL: nothing is staged. */
     cl_command_queue transfers;
     cl_event written; /* its last write; NULL: none */
@@ -88,6 +89,8 @@ enum weft_status ocl_write_async(struct weft_device *device, struct weft_mem *to
 enum weft_status ocl_read(struct weft_device *device, void *to, struct weft_mem *from,
                           size_t offset, size_t bytes);
 enum weft_status ocl_wait(struct weft_device *device);
+/* Waits for asynchronous writes, without a message. */
+void ocl_end_writes(struct ocl_device *d);
 
 /* staging.c: writes ahead, as in struct weft_backend. */
 enum weft_status ocl_alloc_staged(struct weft_device *device, size_t bytes,

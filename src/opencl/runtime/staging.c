@@ -56,8 +56,10 @@ enum weft_status ocl_alloc_staged(struct weft_device *base, size_t bytes,
 void ocl_staging_destroy(struct weft_device *base, struct ocl_staging *staging)
 {
     struct ocl_device *d = (struct ocl_device *)base;
-    if (d->written && !clFlush(d->queue))
-        clWaitForEvents(1, &d->written);
+    if (d->written) {
+        clFinish(d->queue); /* transfers wait for its copies */
+        clFinish(d->transfers);
+    }
     replace(&d->written, NULL);
     for (int i = 0; i < 2; i++) {
         replace(&staging->copied[i], NULL);

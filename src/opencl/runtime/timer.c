@@ -19,14 +19,18 @@ static double nanoseconds(cl_event event)
     return end >= start ? (double)(end - start) : -(double)(start - end);
 }
 
+/* Waits also where a launch fails, for those before it: the caller may free their memory.
+ */
 static enum weft_status launch_timed(struct weft_command_list *list,
                                      cl_command_queue queue, int replays,
                                      cl_event *events)
 {
-    weft_context *ctx = list->device->context;
-    for (int i = 0; i < replays; i++)
-        WEFT_TRY(ocl_list_launch(list, 0, queue, &events[i]));
-    return ocl_check(ctx, clFinish(queue), "waiting for the device");
+    enum weft_status status = WEFT_OK;
+    for (int i = 0; i < replays && !status; i++)
+        status = ocl_list_launch(list, 0, queue, &events[i]);
+    cl_int error = clFinish(queue);
+    return status ? status
+                  : ocl_check(list->device->context, error, "waiting for the device");
 }
 
 enum weft_status ocl_timer(struct weft_command_list *list, int replays, double *device,
