@@ -22,7 +22,7 @@ class Start:
         difference = own[1].split(":")[0] if len(own) > 1 else ""
         self.is_reported = bool(own) and own[0] != "nothing"
         self.is_built = "does not build" not in (self.report or "")
-        self.is_wrong = difference in ("wrong", "fails") or (
+        self.is_wrong = difference in ("reported", "wrong", "fails") or (
             ended and is_running and self.report is not None and not difference)
         self.has_difference = bool(difference)
         self.is_rounding = difference == "rounding"
@@ -63,12 +63,12 @@ class StartScore:
 
 
 def right_results(bench, options, start, scratch):
-    """The file with the results of right kernels."""
+    """The files with the results of right kernels, by the start of their names."""
     path = os.path.join(scratch, "-".join(start))
     with options.lock:
         lock = options.locks[path]
     with lock:
-        if not os.path.exists(path):
+        if not os.path.exists(path + "-train"):
             out, said, ended = bench.lines(["first_step", *start, path], {},
                                            seconds=DEADLINE)
             if ended or out != ["train nothing", "predict nothing", "train same", "predict same"]:
