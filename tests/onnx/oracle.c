@@ -137,9 +137,7 @@ static void run_data_set(struct oracle *oracle, oracle_run *run, struct onnx_tes
     oracle->compared = oracle->wrong = 0;
     oracle->worst = 0;
     const char *reason = run(oracle, test);
-    lab_finish(&oracle->lab);
-    memset(oracle->outputs, 0, sizeof(oracle->outputs));
-    oracle->output_count = 0;
+    oracle_free_tensors(oracle);
 
     if (reason) {
         total.skipped++;

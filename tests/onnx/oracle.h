@@ -19,8 +19,15 @@ struct oracle {
     struct lab_case lab;            /* the test's tensors */
     struct lab_tensor *outputs[LAB_MAX_TENSORS + 1];
     int output_count;
-    int compared, wrong; /* outputs of this test */
-    double worst;        /* error over what is allowed, of this test */
+    double *bounds[LAB_MAX_TENSORS]; /* of outputs; NULL: none */
+    int compared, wrong;             /* outputs of this test */
+    double worst;                    /* error over what is allowed, of this test */
+};
+
+/* Numbers of the device, and how far rounding may have moved each. */
+struct oracle_result {
+    size_t count;
+    double *value, *bound;
 };
 
 /* Inputs and outputs in the order of the node's; `values` NULL: absent. */
@@ -51,20 +58,26 @@ struct weft_view oracle_in_out(struct oracle *oracle, struct weft_view view);
 /* Ends the program unless the status is WEFT_OK. */
 void oracle_require_ok(struct oracle *oracle, enum weft_status status);
 
-/* Begins a list; finalizes and runs it, and checks the guard zones. */
+/* Begins a list; finalizes and runs it, checks the guard zones, and bounds the errors of
+ * its results. */
 struct weft_command_list *oracle_begin(struct oracle *oracle);
 void oracle_finish(struct oracle *oracle);
+/* After each test. */
+void oracle_free_tensors(struct oracle *oracle);
 
 /* Zeroed memory; ends the program where there is none. */
 void *oracle_alloc(size_t count, size_t size);
 
-/* Results of the last run; to be freed. */
-float *oracle_read_floats(struct oracle *oracle, struct weft_view view);
-uint8_t *oracle_read_bytes(struct oracle *oracle, struct weft_view view);
+/* Results of the last run: floats, or bytes that have no bound; to be freed. */
+struct oracle_result oracle_read(struct oracle *oracle, struct weft_view view);
+struct oracle_result oracle_zeros(size_t count);
+void oracle_result_free(struct oracle_result *result);
 
-/* Compares with output `index` of the test, which may be absent. */
+/* Compares with output `index` of the test, which may be absent, and frees the result.
+ * ONNX's numbers are floats too, so that they may be as far from the right ones as ours.
+ */
 void oracle_compare(struct oracle *oracle, const struct onnx_test *test, int index,
-                    const double *got, size_t count);
+                    struct oracle_result got);
 
 /* The same of a result as it is. */
 void oracle_compare_view(struct oracle *oracle, const struct onnx_test *test, int index,

@@ -17,8 +17,8 @@ static const char *activation(struct oracle *oracle, const struct onnx_test *tes
         .x = oracle_put(oracle, x),
         .y = oracle_allocate(oracle, LAB_FLOAT, x->count),
     };
-    oracle_require_ok(oracle, oracle->device->backend->primitives->act_forward(
-                                  oracle_begin(oracle), &args));
+    struct weft_command_list *list = oracle_begin(oracle);
+    oracle_require_ok(oracle, list->primitives->act_forward(list, &args));
     oracle_finish(oracle);
     oracle_compare_view(oracle, test, 0, args.y);
     return NULL;
@@ -98,8 +98,8 @@ const char *oracle_prelu(struct oracle *oracle, const struct onnx_test *test)
         .y = oracle_allocate(oracle, LAB_FLOAT, x->count),
     };
     free(slopes);
-    oracle_require_ok(oracle, oracle->device->backend->primitives->prelu_forward(
-                                  oracle_begin(oracle), &args));
+    struct weft_command_list *list = oracle_begin(oracle);
+    oracle_require_ok(oracle, list->primitives->prelu_forward(list, &args));
     oracle_finish(oracle);
     oracle_compare_view(oracle, test, 0, args.y);
     return NULL;

@@ -23,16 +23,22 @@ static size_t place_of(size_t i, size_t channels, size_t area)
     return (i / area / channels * area + i % area) * channels + i / area % channels;
 }
 
+/* `scale`: the device's, if it has its own error; or NULL. */
 static void compare_output(struct oracle *oracle, const struct onnx_test *test,
-                           struct weft_view view, size_t channels, size_t area)
+                           struct weft_view view, const struct oracle_result *scale,
+                           size_t channels, size_t area)
 {
-    float *y = oracle_read_floats(oracle, view);
-    double *got = oracle_alloc(view.count, sizeof(*got));
-    for (size_t i = 0; i < view.count; i++)
-        got[i] = y[place_of(i, channels, area)];
-    oracle_compare(oracle, test, 0, got, view.count);
-    free(got);
-    free(y);
+    struct oracle_result y = oracle_read(oracle, view), got = oracle_zeros(y.count);
+    for (size_t i = 0; i < y.count; i++) {
+        size_t at = place_of(i, channels, area), k = at % channels;
+        got.value[i] = y.value[at];
+        got.bound[i] = y.bound[at];
+        if (scale && scale->value[k] != 0)
+            got.bound[i] += scale->bound[k] / fabs(scale->value[k]) *
+                            fabs(y.value[at] - test->inputs[BIAS].values[k]);
+    }
+    oracle_result_free(&y);
+    oracle_compare(oracle, test, 0, got);
 }
 
 /* The running mean and variance, the latter without the correction. */
@@ -40,20 +46,13 @@ static void compare_running(struct oracle *oracle, const struct onnx_test *test,
                             const struct weft_batch_norm_args *a)
 {
     size_t channels = (size_t)a->channels;
-    float *mean = oracle_read_floats(oracle, a->running_mean);
-    float *variance = oracle_read_floats(oracle, a->running_variance);
-    double *got = oracle_alloc(channels, sizeof(*got));
-    for (size_t i = 0; i < channels; i++)
-        got[i] = mean[i];
-    oracle_compare(oracle, test, 1, got, channels);
+    struct oracle_result variance = oracle_read(oracle, a->running_variance);
+    oracle_compare_view(oracle, test, 1, a->running_mean);
     for (size_t i = 0; i < channels; i++) {
         double stays = (1 - (double)a->momentum) * test->inputs[VARIANCE].values[i];
-        got[i] = stays + ((double)variance[i] - stays) * (a->rows - 1) / a->rows;
+        variance.value[i] = stays + (variance.value[i] - stays) * (a->rows - 1) / a->rows;
     }
-    oracle_compare(oracle, test, 2, got, channels);
-    free(got);
-    free(variance);
-    free(mean);
+    oracle_compare(oracle, test, 2, variance);
 }
 
 static void run_training(struct oracle *oracle, const struct onnx_test *test,
@@ -65,10 +64,10 @@ static void run_training(struct oracle *oracle, const struct onnx_test *test,
     a->mean = oracle_allocate(oracle, LAB_FLOAT, channels);
     a->inverse = oracle_allocate(oracle, LAB_FLOAT, channels);
     a->scale = oracle_allocate(oracle, LAB_FLOAT, channels);
-    oracle_require_ok(oracle, oracle->device->backend->primitives->batch_norm_forward(
-                                  oracle_begin(oracle), a));
+    struct weft_command_list *list = oracle_begin(oracle);
+    oracle_require_ok(oracle, list->primitives->batch_norm_forward(list, a));
     oracle_finish(oracle);
-    compare_output(oracle, test, a->y, channels, area);
+    compare_output(oracle, test, a->y, NULL, channels, area);
     compare_running(oracle, test, a);
 }
 
@@ -92,7 +91,9 @@ static void run_inference(struct oracle *oracle, const struct onnx_test *test,
     oracle_require_ok(oracle, list->primitives->fold_batch_norm(list, &fold));
     oracle_require_ok(oracle, list->primitives->batch_norm_inference(list, a));
     oracle_finish(oracle);
-    compare_output(oracle, test, a->y, (size_t)a->channels, area);
+    struct oracle_result scale = oracle_read(oracle, a->scale);
+    compare_output(oracle, test, a->y, &scale, (size_t)a->channels, area);
+    oracle_result_free(&scale);
 }
 
 const char *oracle_batch_norm(struct oracle *oracle, const struct onnx_test *test)

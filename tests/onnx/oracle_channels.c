@@ -50,8 +50,7 @@ const char *oracle_concat(struct oracle *oracle, const struct onnx_test *test)
     for (int i = 0; i < test->model->node.input_count; i++) {
         args.x = in[i];
         args.count = args.x_channels = (int)x[i].dims[axis] * rows.inner;
-        oracle_require_ok(
-            oracle, oracle->device->backend->primitives->copy_channels(list, &args));
+        oracle_require_ok(oracle, list->primitives->copy_channels(list, &args));
         args.y_first += args.count;
     }
     oracle_finish(oracle);
@@ -102,8 +101,8 @@ const char *oracle_slice(struct oracle *oracle, const struct onnx_test *test)
         .y = oracle_allocate(oracle, LAB_FLOAT,
                              (size_t)(rows.count * (end - first) * rows.inner)),
     };
-    oracle_require_ok(oracle, oracle->device->backend->primitives->copy_channels(
-                                  oracle_begin(oracle), &args));
+    struct weft_command_list *list = oracle_begin(oracle);
+    oracle_require_ok(oracle, list->primitives->copy_channels(list, &args));
     oracle_finish(oracle);
     oracle_compare_view(oracle, test, 0, args.y);
     return NULL;
@@ -129,8 +128,8 @@ const char *oracle_layer_norm(struct oracle *oracle, const struct onnx_test *tes
         .y = oracle_allocate(oracle, LAB_FLOAT, x->count),
     };
     free(zeros);
-    oracle_require_ok(oracle, oracle->device->backend->primitives->layer_norm_forward(
-                                  oracle_begin(oracle), &args));
+    struct weft_command_list *list = oracle_begin(oracle);
+    oracle_require_ok(oracle, list->primitives->layer_norm_forward(list, &args));
     oracle_finish(oracle);
     oracle_compare_view(oracle, test, 0, args.y);
     oracle_compare_view(oracle, test, 1, args.mean);

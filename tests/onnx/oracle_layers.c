@@ -23,14 +23,18 @@ static float *channels_last(const struct onnx_tensor *from, int c, size_t area)
     return out;
 }
 
-static double *channels_first(const float *from, size_t count, int c, size_t area)
+/* A result with c channels, in ONNX's order. */
+static struct oracle_result read_channels_first(struct oracle *oracle,
+                                                struct weft_view view, int c, size_t area)
 {
-    double *out = oracle_alloc(count, sizeof(*out));
-    for (size_t i = 0; i < count; i++) {
+    struct oracle_result from = oracle_read(oracle, view), out = oracle_zeros(view.count);
+    for (size_t i = 0; i < view.count; i++) {
         size_t place = i % area, channel = i / area % (size_t)c;
         size_t n = i / area / (size_t)c;
-        out[i] = from[(n * area + place) * (size_t)c + channel];
+        out.value[i] = from.value[(n * area + place) * (size_t)c + channel];
+        out.bound[i] = from.bound[(n * area + place) * (size_t)c + channel];
     }
+    oracle_result_free(&from);
     return out;
 }
 
@@ -55,11 +59,7 @@ struct weft_view oracle_put(struct oracle *oracle, const struct onnx_tensor *fro
 void oracle_compare_view(struct oracle *oracle, const struct onnx_test *test, int index,
                          struct weft_view view)
 {
-    float *values = oracle_read_floats(oracle, view);
-    double *got = channels_first(values, view.count, 1, view.count);
-    oracle_compare(oracle, test, index, got, view.count);
-    free(got);
-    free(values);
+    oracle_compare(oracle, test, index, oracle_read(oracle, view));
 }
 
 /* The sliding window of Conv and MaxPool: first the rows, then the columns. */
@@ -177,15 +177,11 @@ const char *oracle_conv(struct oracle *oracle, const struct onnx_test *test)
     };
     if (bias->values)
         args.bias = oracle_put(oracle, bias);
-    oracle_require_ok(oracle, oracle->device->backend->primitives->conv_forward(
-                                  oracle_begin(oracle), &args));
+    struct weft_command_list *list = oracle_begin(oracle);
+    oracle_require_ok(oracle, list->primitives->conv_forward(list, &args));
     oracle_finish(oracle);
 
-    float *y = oracle_read_floats(oracle, args.y);
-    double *turned = channels_first(y, count, k, area);
-    oracle_compare(oracle, test, 0, turned, count);
-    free(turned);
-    free(y);
+    oracle_compare(oracle, test, 0, read_channels_first(oracle, args.y, k, area));
     return NULL;
 }
 
@@ -207,18 +203,11 @@ static double index_of(const struct onnx_test *test, const struct window *w, siz
 static void compare_places(struct oracle *oracle, const struct onnx_test *test,
                            const struct window *w, struct weft_view argmax)
 {
-    size_t count = argmax.count, area = (size_t)w->out[0] * (size_t)w->out[1];
-    uint8_t *bytes = oracle_read_bytes(oracle, argmax);
-    float *places = oracle_alloc(count, sizeof(*places));
-    for (size_t i = 0; i < count; i++)
-        places[i] = bytes[i];
-    double *turned = channels_first(places, count, w->c, area);
-    for (size_t i = 0; i < count; i++)
-        turned[i] = index_of(test, w, i, (int)turned[i]);
-    oracle_compare(oracle, test, 1, turned, count);
-    free(turned);
-    free(places);
-    free(bytes);
+    size_t area = (size_t)w->out[0] * (size_t)w->out[1];
+    struct oracle_result places = read_channels_first(oracle, argmax, w->c, area);
+    for (size_t i = 0; i < places.count; i++)
+        places.value[i] = index_of(test, w, i, (int)places.value[i]);
+    oracle_compare(oracle, test, 1, places);
 }
 
 static const char *pool(struct oracle *oracle, const struct onnx_test *test,
@@ -267,17 +256,13 @@ static const char *pool(struct oracle *oracle, const struct onnx_test *test,
         args.argmax = oracle_allocate(
             oracle, weft_pool_argmax_bytes(&args.pool) == 1 ? LAB_BYTE : LAB_INT32,
             count);
-    oracle_require_ok(oracle, oracle->device->backend->primitives->pool_forward(
-                                  oracle_begin(oracle), &args));
+    struct weft_command_list *list = oracle_begin(oracle);
+    oracle_require_ok(oracle, list->primitives->pool_forward(list, &args));
     oracle_finish(oracle);
 
-    float *y = oracle_read_floats(oracle, args.y);
-    double *turned = channels_first(y, count, w.c, area);
-    oracle_compare(oracle, test, 0, turned, count);
+    oracle_compare(oracle, test, 0, read_channels_first(oracle, args.y, w.c, area));
     if (kind == WEFT_POOL_MAX)
         compare_places(oracle, test, &w, args.argmax);
-    free(turned);
-    free(y);
     return NULL;
 }
 
@@ -312,8 +297,8 @@ const char *oracle_add(struct oracle *oracle, const struct onnx_test *test)
     struct weft_add_args args = {.x = oracle_put(oracle, a),
                                  .other = oracle_put(oracle, b),
                                  .y = oracle_allocate(oracle, LAB_FLOAT, a->count)};
-    oracle_require_ok(
-        oracle, oracle->device->backend->primitives->add(oracle_begin(oracle), &args));
+    struct weft_command_list *list = oracle_begin(oracle);
+    oracle_require_ok(oracle, list->primitives->add(list, &args));
     oracle_finish(oracle);
 
     oracle_compare_view(oracle, test, 0, args.y);
@@ -359,8 +344,8 @@ const char *oracle_gemm(struct oracle *oracle, const struct onnx_test *test)
         args.bias = oracle_upload(oracle, row, (size_t)out);
         free(row);
     }
-    oracle_require_ok(oracle, oracle->device->backend->primitives->dense_forward(
-                                  oracle_begin(oracle), &args));
+    struct weft_command_list *list = oracle_begin(oracle);
+    oracle_require_ok(oracle, list->primitives->dense_forward(list, &args));
     oracle_finish(oracle);
 
     oracle_compare_view(oracle, test, 0, args.y);
@@ -387,15 +372,12 @@ const char *oracle_softmax(struct oracle *oracle, const struct onnx_test *test)
         .x = put_channels_last(oracle, x, (int)classes, inner),
         .y = oracle_allocate(oracle, LAB_FLOAT, x->count),
     };
-    oracle_require_ok(oracle, oracle->device->backend->primitives->softmax(
-                                  oracle_begin(oracle), &args));
+    struct weft_command_list *list = oracle_begin(oracle);
+    oracle_require_ok(oracle, list->primitives->softmax(list, &args));
     oracle_finish(oracle);
 
-    float *y = oracle_read_floats(oracle, args.y);
-    double *got = channels_first(y, x->count, (int)classes, inner);
-    oracle_compare(oracle, test, 0, got, x->count);
-    free(got);
-    free(y);
+    oracle_compare(oracle, test, 0,
+                   read_channels_first(oracle, args.y, (int)classes, inner));
     return NULL;
 }
 

@@ -2,6 +2,7 @@
 /* ONNX's training operators on weft's primitives: dropout, the loss, and the optimizers
  * of the training preview (ai.onnx.preview.training). */
 #include "onnx/oracle.h"
+#include "verify/verify.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -33,17 +34,11 @@ const char *oracle_dropout(struct oracle *oracle, const struct onnx_test *test)
         .x = oracle_upload(oracle, rounded, x->count),
         .y = oracle_allocate(oracle, LAB_FLOAT, x->count),
     };
-    oracle_require_ok(oracle, oracle->device->backend->primitives->dropout(
-                                  oracle_begin(oracle), &args));
+    struct weft_command_list *list = oracle_begin(oracle);
+    oracle_require_ok(oracle, list->primitives->dropout(list, &args));
     oracle_finish(oracle);
 
-    float *y = oracle_read_floats(oracle, args.y);
-    double *got = oracle_alloc(x->count, sizeof(*got));
-    for (size_t i = 0; i < x->count; i++)
-        got[i] = y[i];
-    oracle_compare(oracle, test, 0, got, x->count);
-    free(got);
-    free(y);
+    oracle_compare_view(oracle, test, 0, args.y);
     free(rounded);
     return NULL;
 }
@@ -82,38 +77,42 @@ static struct loss read_loss(const struct onnx_test *test)
     return out;
 }
 
-/* Applies `reduction` to the losses; returns the number of results. */
-static size_t reduce(const struct onnx_test *test, const struct loss *loss,
-                     const float *rows, double *out)
+/* Applies `reduction` to the losses. */
+static void reduce(const struct onnx_test *test, const struct loss *loss,
+                   struct oracle_result *r)
 {
     const struct onnx_attribute *how = onnx_attribute(&test->model->node, "reduction");
-    double sum = 0, weight = 0;
+    double sum = 0, bound = 0, size = 0, weight = 0;
     for (size_t i = 0; i < loss->rows; i++) {
-        out[i] = loss->weight[i] * rows[i];
-        sum += out[i];
+        r->value[i] *= loss->weight[i];
+        r->bound[i] *= fabs(loss->weight[i]);
+        sum += r->value[i];
+        size += fabs(r->value[i]);
+        bound += r->bound[i];
         weight += loss->weight[i];
     }
     if (how && !strcmp(how->s, "none"))
-        return loss->rows;
-    out[0] = how && !strcmp(how->s, "sum") ? sum : sum / weight;
-    return 1;
+        return;
+    double divisor = how && !strcmp(how->s, "sum") ? 1 : weight;
+    r->count = 1;
+    r->value[0] = sum / divisor;
+    r->bound[0] = (bound + gamma_bound((double)loss->rows + 2) * size) / fabs(divisor);
 }
 
 /* Optional output 1: the logarithm of the softmax, in the order of the scores. */
 static void compare_log_prob(struct oracle *oracle, const struct onnx_test *test,
                              const struct loss *loss, struct weft_view y)
 {
-    size_t count = loss->rows * loss->classes;
-    float *p = oracle_read_floats(oracle, y);
-    double *got = oracle_alloc(count, sizeof(*got));
-    for (size_t i = 0; i < count; i++) {
+    struct oracle_result p = oracle_read(oracle, y), got = oracle_zeros(p.count);
+    for (size_t i = 0; i < p.count; i++) {
         size_t place = i % loss->inner, c = i / loss->inner % loss->classes;
         size_t n = i / loss->inner / loss->classes;
-        got[i] = log(p[(n * loss->inner + place) * loss->classes + c]);
+        size_t at = (n * loss->inner + place) * loss->classes + c;
+        got.value[i] = log(p.value[at]);
+        got.bound[i] = p.bound[at] / (p.value[at] - p.bound[at]);
     }
-    oracle_compare(oracle, test, 1, got, count);
-    free(got);
-    free(p);
+    oracle_result_free(&p);
+    oracle_compare(oracle, test, 1, got);
 }
 
 const char *oracle_loss(struct oracle *oracle, const struct onnx_test *test)
@@ -137,12 +136,10 @@ const char *oracle_loss(struct oracle *oracle, const struct onnx_test *test)
     oracle_require_ok(oracle, list->primitives->softmax(list, &softmax));
     oracle_finish(oracle);
 
-    float *rows = oracle_read_floats(oracle, args.loss);
-    double *got = oracle_alloc(loss.rows, sizeof(*got));
-    oracle_compare(oracle, test, 0, got, reduce(test, &loss, rows, got));
+    struct oracle_result rows = oracle_read(oracle, args.loss);
+    reduce(test, &loss, &rows);
+    oracle_compare(oracle, test, 0, rows);
     compare_log_prob(oracle, test, &loss, softmax.y);
-    free(got);
-    free(rows);
     free(loss.weight);
     free(loss.label);
     free(loss.scores);
@@ -169,17 +166,17 @@ static struct weft_view put_joined(struct oracle *oracle, const struct onnx_test
 static void compare_joined(struct oracle *oracle, const struct onnx_test *test, int first,
                            int tensors, struct weft_view view)
 {
-    float *all = oracle_read_floats(oracle, view);
+    struct oracle_result all = oracle_read(oracle, view);
     size_t at = 0;
     for (int t = 0; t < tensors; t++) {
-        size_t count = test->outputs[first + t].count;
-        double *got = oracle_alloc(count, sizeof(*got));
-        for (size_t i = 0; i < count && at < view.count; i++)
-            got[i] = all[at++];
-        oracle_compare(oracle, test, first + t, got, count);
-        free(got);
+        struct oracle_result got = oracle_zeros(test->outputs[first + t].count);
+        for (size_t i = 0; i < got.count && at < view.count; i++, at++) {
+            got.value[i] = all.value[at];
+            got.bound[i] = all.bound[at];
+        }
+        oracle_compare(oracle, test, first + t, got);
     }
-    free(all);
+    oracle_result_free(&all);
 }
 
 /* ONNX adds epsilon to the root of the uncorrected second moment and corrects the rate
@@ -212,8 +209,8 @@ const char *oracle_adam(struct oracle *oracle, const struct onnx_test *test)
         .m = oracle_in_out(oracle, put_joined(oracle, test, 2 + 2 * tensors, tensors)),
         .v = oracle_in_out(oracle, put_joined(oracle, test, 2 + 3 * tensors, tensors)),
     };
-    oracle_require_ok(oracle, oracle->device->backend->primitives->optimizer_step(
-                                  oracle_begin(oracle), &args));
+    struct weft_command_list *list = oracle_begin(oracle);
+    oracle_require_ok(oracle, list->primitives->optimizer_step(list, &args));
     oracle_finish(oracle);
     compare_joined(oracle, test, 0, tensors, args.w);
     compare_joined(oracle, test, tensors, tensors, args.m);
@@ -238,8 +235,8 @@ const char *oracle_momentum(struct oracle *oracle, const struct onnx_test *test)
         .g = put_joined(oracle, test, 2 + tensors, tensors),
         .m = oracle_in_out(oracle, put_joined(oracle, test, 2 + 2 * tensors, tensors)),
     };
-    oracle_require_ok(oracle, oracle->device->backend->primitives->optimizer_step(
-                                  oracle_begin(oracle), &args));
+    struct weft_command_list *list = oracle_begin(oracle);
+    oracle_require_ok(oracle, list->primitives->optimizer_step(list, &args));
     oracle_finish(oracle);
     compare_joined(oracle, test, 0, tensors, args.w);
     compare_joined(oracle, test, tensors, tensors, args.m);

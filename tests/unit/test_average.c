@@ -6,6 +6,7 @@
 #include "unit/trainer_fixture.h"
 
 #include "train/trainer.h"
+#include "verify/verify.h"
 
 #include <math.h>
 
@@ -67,7 +68,8 @@ static void check_updates(const weft_dataset *data, const char *average, double 
             if (step % every)
                 wrong += e[i] != before[i];
             else if (!lookahead || step == every)
-                wrong += fabs((double)e[i] - want) > 1e-6 * (1 + fabs(want));
+                wrong += fabs((double)e[i] - want) >
+                         8 * FP32_UNIT_ROUNDOFF * (fabs((double)before[i]) + fabs(from));
             wrong += lookahead && step % every == 0 && w[i] != e[i];
         }
         CHECK_INT(wrong, 0);
