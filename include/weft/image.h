@@ -48,6 +48,11 @@ enum weft_invert { WEFT_INVERT_NO, WEFT_INVERT_YES, WEFT_INVERT_AUTO };
  * the rows, as Pillow's BICUBIC; most ImageNet models were made with it. */
 enum weft_filter { WEFT_FILTER_AREA, WEFT_FILTER_BICUBIC };
 
+/* The words for the values of these enums, in models and on the command line. */
+#define WEFT_FIT_WORDS    "pad|crop|stretch|none"
+#define WEFT_INVERT_WORDS "no|yes|auto"
+#define WEFT_FILTER_WORDS "area|bicubic"
+
 /* Conversion of an image to the input of a network: a property of a model, because its
  * training images were made in one way (weft_model_info.preprocess). */
 struct weft_preprocess_params {

@@ -206,6 +206,9 @@ struct weft_net_params {
     const char *average; /* the words behind `average`; NULL: none */
     /* The words behind `augment`: "flip shift=2"; NULL: none. */
     const char *augment;
+    /* True: the extents are those of a text without an `input` line; otherwise such a
+     * line must agree with them. */
+    bool default_input;
 };
 #define weft_net_params(...) WEFT_PARAMS(weft_net_params, __VA_ARGS__)
 

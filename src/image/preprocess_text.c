@@ -3,21 +3,21 @@
 #include "image/preprocess.h"
 
 #include "base/context.h"
+#include "os/words.h"
 #include "util/text.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { FIT, TRIM, INVERT, FILTER, FIELD_COUNT, MAX_VALUES = 4 };
+enum { FIT, TRIM, INVERT, FILTER, FIELD_COUNT };
 
 static const struct {
-    const char *name;
-    const char *values[MAX_VALUES]; /* in the order of the enum */
+    const char *name, *values;
 } fields[FIELD_COUNT] = {
-    [FIT] = {"fit", {"pad", "crop", "stretch", "none"}},
-    [TRIM] = {"trim", {"no", "yes"}},
-    [INVERT] = {"invert", {"no", "yes", "auto"}},
-    [FILTER] = {"filter", {"area", "bicubic"}},
+    [FIT] = {"fit", WEFT_FIT_WORDS},
+    [TRIM] = {"trim", "no|yes"},
+    [INVERT] = {"invert", WEFT_INVERT_WORDS},
+    [FILTER] = {"filter", WEFT_FILTER_WORDS},
 };
 static const char crop_fraction[] = "crop-fraction=";
 
@@ -55,12 +55,13 @@ void weft_preprocess_write(const struct weft_preprocess_params *params,
                                      [TRIM] = params->trim,
                                      [INVERT] = (int)params->invert,
                                      [FILTER] = (int)params->filter};
-    size_t at = 0;
-    for (int i = 0; i < FIELD_COUNT; i++)
+    size_t at = 0, length = 0;
+    for (int i = 0; i < FIELD_COUNT; i++) {
+        const char *word = weft_word_at(fields[i].values, values[i], &length);
         if (i < FILTER || values[i])
-            at += (size_t)snprintf(out + at, WEFT_PREPROCESS_TEXT - at, "%s%s=%s",
-                                   i ? " " : "", fields[i].name,
-                                   fields[i].values[values[i]]);
+            at += (size_t)snprintf(out + at, WEFT_PREPROCESS_TEXT - at, "%s%s=%.*s",
+                                   i ? " " : "", fields[i].name, (int)length, word);
+    }
     if (params->crop_fraction > 0 && params->crop_fraction < 1) {
         char number[32];
         weft_float_write(number, sizeof(number), params->crop_fraction);
@@ -72,15 +73,15 @@ void weft_preprocess_write(const struct weft_preprocess_params *params,
  * unknown value. */
 static int value_of(int field, const char *word, size_t length)
 {
-    size_t name = strlen(fields[field].name);
+    size_t name = strlen(fields[field].name), span;
+    const char *value;
     if (length <= name || strncmp(word, fields[field].name, name) != 0 ||
         word[name] != '=')
         return -1;
     word += name + 1;
     length -= name + 1;
-    for (int i = 0; i < MAX_VALUES && fields[field].values[i]; i++)
-        if (strlen(fields[field].values[i]) == length &&
-            !strncmp(word, fields[field].values[i], length))
+    for (int i = 0; (value = weft_word_at(fields[field].values, i, &span)); i++)
+        if (span == length && !strncmp(word, value, length))
             return i;
     return -1;
 }

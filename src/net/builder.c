@@ -115,7 +115,7 @@ enum weft_status weft_net_begin(weft_context *ctx, const struct weft_net_params 
         free(name);
         return weft_out_of_memory(ctx, "network", sizeof(*builder) + sizeof(*net));
     }
-    net->ctx = builder->ctx = ctx;
+    net->ctx = ctx;
     net->name = name;
     net->input = (struct weft_shape){p.height, p.width, p.channels};
     set_optimizer(&net->optimizer, p.optimizer ? p.optimizer : &weft_optimizer_initial);
@@ -124,8 +124,8 @@ enum weft_status weft_net_begin(weft_context *ctx, const struct weft_net_params 
     net->averaging = averaging;
     net->augment = augment;
     net->batch = p.batch;
-    builder->net = net;
-    builder->classes = p.classes;
+    *builder = (struct weft_net_builder){
+        .ctx = ctx, .net = net, .classes = p.classes, .default_input = p.default_input};
     *out = builder;
     return WEFT_OK;
 }

@@ -9,7 +9,8 @@ struct weft_net_builder {
     weft_context *ctx;
     struct weft_net *net;
     int node_capacity, layer_capacity;
-    int classes; /* required; 0: any number */
+    int classes;        /* required; 0: any number */
+    bool default_input; /* an `input` line of a text replaces that of the params */
 };
 
 /* Ranges of settings, which texts and params share; the floats begin at 0. */

@@ -468,7 +468,7 @@ enum weft_status weft_net_create(weft_context *ctx, const char *text,
     size_t size = strlen(net->name) + 32;
     char *position = malloc(size);
     r->parser = (struct weft_line_parser){.ctx = ctx, .where = net->name, .line = 1};
-    r->fixed_input = net->input.h > 0;
+    r->fixed_input = net->input.h > 0 && !r->builder->default_input;
     r->width = 1;
     if (!position)
         status = weft_out_of_memory(ctx, "network", size);

@@ -283,6 +283,27 @@ static void check_refusals(void)
                 WEFT_ERR_FORMAT, "line 2: clip: low=0 must be below high=0");
 }
 
+/* The size of the params where a text has none, however the line is written. */
+static void check_default_input(void)
+{
+    static const struct {
+        const char *text;
+        int height;
+    } sizes[] = {{"\xef\xbb\xbf\xc2\xa0 input 2 2 1\r\nflatten\ndense 3\n", 2},
+                 {"# input 2 2 1\nflatten\ndense 3\n", 8}};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(sizes); i++) {
+        struct weft_net_info info;
+        weft_net *net = NULL;
+        CHECK_OK(weft_net_create(ctx, sizes[i].text,
+                                 weft_net_params(.height = 8, .width = 8, .channels = 1,
+                                                 .default_input = true),
+                                 &net));
+        weft_net_info(net, &info);
+        CHECK_INT(info.height, sizes[i].height);
+        weft_net_destroy(&net);
+    }
+}
+
 /* All names that the text might choose for a layer without one are taken. */
 static void check_taken_names(void)
 {
@@ -373,6 +394,7 @@ int main(void)
     check_width();
     check_builder();
     check_refusals();
+    check_default_input();
     check_taken_names();
     check_suggestions();
     weft_context_destroy(&ctx);

@@ -156,9 +156,6 @@ char *app_builtin_net(const char *spec);
 /* The text of a network, `spec` being a built-in name or a file. Caller frees it. */
 enum app_exit app_load_net_text(struct app *app, const char *spec, char **out);
 
-/* The text behind the word input in the input line of a network; NULL: it has none. */
-const char *app_input_line(const char *text);
-
 /* The network of a built-in name or a file, for images of `shape`; NULL: the input of its
  * text, or 28x28x1 if the text has none. */
 enum app_exit app_load_net(struct app *app, const char *spec,

@@ -17,33 +17,26 @@ const struct args_option app_data_options[] = {
     {0},
 };
 
-const char *app_input_line(const char *text)
-{
-    for (const char *line = text; line; line = strpbrk(line, "\r\n")) {
-        while (strchr(" \t\r\n", *line) ? *line : *line & 0x80) /* no-break spaces */
-            line++;
-        if (!strncmp(line, "input", 5) && strchr(" \t\r\n", line[5]))
-            return line + 5;
-    }
-    return NULL;
-}
-
 /* The size in a network's text. What is wrong with it is found when it is read. */
-static enum app_exit read_input_line(struct app *app, const char *net,
+static enum app_exit read_input_size(struct app *app, const char *spec,
                                      struct weft_preprocess_params *p)
 {
+    weft_context *context = NULL; /* the app's may follow */
+    weft_net *net = NULL;
+    struct weft_net_info info;
     char *text;
-    int height = 0, width = 0, channels = 0;
-    enum app_exit code = app_load_net_text(app, net, &text);
+    enum app_exit code = app_load_net_text(app, spec, &text);
     if (code)
         return code;
-    const char *line = app_input_line(text);
-    if (line && sscanf(line, "%d %d %d", &height, &width, &channels) == 3 && height > 0 &&
-        width > 0 && (channels == 1 || channels == 3)) {
-        p->height = height;
-        p->width = width;
-        p->channels = channels;
+    if (!weft_context_create(&context, weft_context_params(.no_opencl = true)) &&
+        !weft_net_create(context, text, NULL, &net)) {
+        weft_net_info(net, &info);
+        p->height = info.height;
+        p->width = info.width;
+        p->channels = info.channels;
     }
+    weft_net_destroy(&net);
+    weft_context_destroy(&context);
     free(text);
     return APP_OK;
 }
@@ -73,7 +66,7 @@ enum app_exit app_choose_images(struct app *app, struct app_images *images,
         p->height = shape.height;
         p->width = shape.width;
         p->channels = shape.channels;
-    } else if (!given && net && (code = read_input_line(app, net, p)))
+    } else if (!given && net && (code = read_input_size(app, net, p)))
         return code;
     if (p->channels && p->channels != 1 && p->channels != 3) /* not of image files */
         p->height = p->width = p->channels = 0;

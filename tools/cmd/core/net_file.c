@@ -86,15 +86,13 @@ enum app_exit app_load_net_text(struct app *app, const char *spec, char **out)
 enum app_exit app_load_net(struct app *app, const char *spec,
                            const struct weft_dataset_info *shape, weft_net **out)
 {
-    static const struct weft_dataset_info fallback = {
-        .height = 28, .width = 28, .channels = 1};
-    struct weft_net_params params = *weft_net_params(.name = paths_basename(spec));
+    struct weft_net_params params =
+        *weft_net_params(.name = paths_basename(spec), .height = 28, .width = 28,
+                         .channels = 1, .default_input = !shape);
     char *text;
     enum app_exit code = app_load_net_text(app, spec, &text);
     if (code)
         return code;
-    if (!shape && !app_input_line(text))
-        shape = &fallback;
     if (shape) {
         params.height = shape->height;
         params.width = shape->width;

@@ -2,34 +2,28 @@
 /* Options and output of image preprocessing. */
 #include "core/preprocess.h"
 
+#include "os/words.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-
-#define FIT    "pad|crop|stretch|none"
-#define TRIM   "no|yes"
-#define INVERT "no|yes|auto"
-
-static const char *const fit_words[] = {"pad", "crop", "stretch", "none"};
-static const char *const invert_words[] = {"no", "yes", "auto"};
-static const char *const filter_words[] = {"area", "bicubic"};
 
 /* The first word, for a value that is not given, is `default`. */
 const struct args_option app_preprocess_options[] = {
     {.name = "fit",
      .kind = ARGS_CHOICE,
      .offset = offsetof(struct app_options, fit),
-     .value = "default|" FIT,
+     .value = "default|" WEFT_FIT_WORDS,
      .help = "how images of another size are brought to the input's: with a border, "
              "cropped, or stretched; none: they are errors"},
     {.name = "trim",
      .kind = ARGS_CHOICE,
      .offset = offsetof(struct app_options, trim),
-     .value = "default|" TRIM,
+     .value = "default|no|yes",
      .help = "cut off uniform background of images of another size"},
     {.name = "invert",
      .kind = ARGS_CHOICE,
      .offset = offsetof(struct app_options, invert),
-     .value = "default|" INVERT,
+     .value = "default|" WEFT_INVERT_WORDS,
      .help =
          "invert brightness; auto: of images of another size with a light background"},
     {0},
@@ -45,6 +39,18 @@ void app_apply_preprocess(const struct app_options *o, struct weft_preprocess_pa
         p->invert = (enum weft_invert)(o->invert - 1);
 }
 
+/* The word for a value, in a static buffer that is valid for four calls. */
+static const char *word_of(const char *words, unsigned value)
+{
+    static char buffers[4][16];
+    static int turn;
+    char *out = buffers[turn++ % 4];
+    size_t length = 0;
+    const char *word = weft_word_at(words, (int)value, &length);
+    snprintf(out, sizeof(*buffers), "%.*s", (int)length, word ? word : "");
+    return out;
+}
+
 static bool has_crop_fraction(const struct weft_preprocess_params *p)
 {
     return p->crop_fraction > 0 && p->crop_fraction < 1;
@@ -53,25 +59,25 @@ static bool has_crop_fraction(const struct weft_preprocess_params *p)
 const char *app_preprocess_text(const struct weft_preprocess_params *p)
 {
     static char text[96];
-    int length =
-        snprintf(text, sizeof(text), "fit %s, trim %s, invert %s", fit_words[p->fit],
-                 p->trim ? "yes" : "no", invert_words[p->invert]);
+    int length = snprintf(text, sizeof(text), "fit %s, trim %s, invert %s",
+                          word_of(WEFT_FIT_WORDS, p->fit), p->trim ? "yes" : "no",
+                          word_of(WEFT_INVERT_WORDS, p->invert));
     if (has_crop_fraction(p))
         length += snprintf(text + length, sizeof(text) - (size_t)length,
                            ", center %.4g %%", 100 * (double)p->crop_fraction);
     if (p->filter)
         snprintf(text + length, sizeof(text) - (size_t)length, ", %s",
-                 filter_words[p->filter]);
+                 word_of(WEFT_FILTER_WORDS, p->filter));
     return text;
 }
 
 void app_json_preprocess(const struct weft_preprocess_params *p, struct json *json)
 {
     emit_object(json, "preprocess");
-    emit_text(json, "fit", fit_words[p->fit]);
+    emit_text(json, "fit", word_of(WEFT_FIT_WORDS, p->fit));
     emit_bool(json, "trim", p->trim);
-    emit_text(json, "invert", invert_words[p->invert]);
-    emit_text(json, "filter", filter_words[p->filter]);
+    emit_text(json, "invert", word_of(WEFT_INVERT_WORDS, p->invert));
+    emit_text(json, "filter", word_of(WEFT_FILTER_WORDS, p->filter));
     emit_double(json, "crop_fraction",
                 has_crop_fraction(p) ? (double)p->crop_fraction : 1);
     emit_end(json);
