@@ -25,7 +25,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-SUITES = ["cpu", "net", "data", "cli", "opencl", "oracle"]
+SUITES = ["cpu", "net", "data", "cli", "opencl", "kernels", "oracle"]
 
 # (lines, branches, pattern of the source line, reason).
 LEFT_OUT = [

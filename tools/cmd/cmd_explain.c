@@ -151,23 +151,30 @@ static const char *const roles[WEFT_ROLE_COUNT] = {
 /* Prints the memory plan and totals of the step. */
 static void print_step(const struct explanation *v, const struct weft_step_report *s)
 {
+    enum { INDENT = 8 };
     struct weft_roofline roofline = {0};
-    printf("\nMemory  %.1f MiB planned, %.1f MiB allocated:",
-           (double)s->bytes_planned / 1048576, (double)s->bytes_allocated / 1048576);
+    char text[512];
+    int at = 0;
     for (int i = 0; i < WEFT_ROLE_COUNT; i++)
         if (s->bytes_by_role[i])
-            printf("%s %.*s %.1f", i ? "," : "", (int)strcspn(roles[i], "_"), roles[i],
-                   (double)s->bytes_by_role[i] / 1048576);
-    printf("\nStep    %d images, %d launches, %s MFLOP", s->batch, s->launches,
-           table_thousands(1e-6 * s->flops));
+            at += snprintf(text + at, sizeof(text) - (size_t)at, "%s %.*s %.1f",
+                           at ? "," : "", (int)strcspn(roles[i], "_"), roles[i],
+                           (double)s->bytes_by_role[i] / 1048576);
+    putchar('\n');
+    term_line(INDENT, "Memory  %.1f MiB planned, %.1f MiB allocated:%s",
+              (double)s->bytes_planned / 1048576, (double)s->bytes_allocated / 1048576,
+              at ? text : "");
+    *text = '\0';
     if (v->options->layers) {
         weft_bench_roofline(v->probes, &roofline);
-        printf(
+        snprintf(
+            text, sizeof(text),
             "; segments take %.3f ms, roofline %.1f %% of that, launch overhead %.1f %%",
             1e3 * v->seconds, 100 * s->roofline_seconds / v->seconds,
             100 * s->launches * roofline.launch_overhead / v->seconds);
     }
-    putchar('\n');
+    term_line(INDENT, "Step    %d images, %d launches, %s MFLOP%s", s->batch, s->launches,
+              table_thousands(1e-6 * s->flops), text);
 }
 
 static void write_json(const struct explanation *v, const struct table *t,

@@ -264,17 +264,20 @@ static void print_summary(const struct app *app, const struct verify_options *o,
                           const struct verify_summary *t,
                           const struct weft_verify_result *sum)
 {
+    if (t->failure_count)
+        putchar('\n');
     for (int i = 0; i < t->failure_count; i++)
-        printf("%s%s%s (%s kernels)\n", i ? "" : "\n", t->failures[i].text, "",
-               t->failures[i].family);
+        term_line(2, "%s (%s kernels)", t->failures[i].text, t->failures[i].family);
     if (t->all_failures > t->failure_count)
         printf("... and %d more\n", t->all_failures - t->failure_count);
     if (t->failure_count)
         print_repeat_command(app, o, &t->failures[0]);
-    printf("\n%s%s cases passed, %s failed%s, %d skipped; max. error %.3f of its bound\n",
-           term_style_begin(stdout, sum->failed ? TERM_BAD : TERM_GOOD),
-           table_thousands(sum->passed), table_thousands(sum->failed),
-           term_style_end(stdout), sum->skipped, sum->max_error_ratio);
+    putchar('\n');
+    term_line(2,
+              "%s%s cases passed, %s failed%s, %d skipped; max. error %.3f of its bound",
+              term_style_begin(stdout, sum->failed ? TERM_BAD : TERM_GOOD),
+              table_thousands(sum->passed), table_thousands(sum->failed),
+              term_style_end(stdout), sum->skipped, sum->max_error_ratio);
 }
 
 /* Reopens the device with one family and verifies it. */

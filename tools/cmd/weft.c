@@ -29,9 +29,10 @@ enum { TOPIC_COUNT = sizeof(topics) / sizeof(*topics) };
 static void print_help(FILE *out)
 {
     fputs("weft: convolutional networks on any OpenCL device\n\n", out);
-    for (int i = 0; i < COMMAND_COUNT; i++)
-        fprintf(out, "  weft %-8s  %s\n", commands[i]->args.name,
-                commands[i]->args.summary);
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        int column = fprintf(out, "  weft %-8s  ", commands[i]->args.name);
+        term_wrap(out, commands[i]->args.summary, column, column, 80);
+    }
     fputc('\n', out);
     for (int i = 0; i < TOPIC_COUNT; i++)
         fprintf(out, "  weft help %-8s  %s\n", topics[i].name, topics[i].summary);

@@ -91,7 +91,8 @@ const struct args_option app_output_options[] = {
      .letter = 'f',
      APP_OPTION(ARGS_CHOICE, format),
      .value = TABLE_FORMATS,
-     .help = "format of the results on stdout; default human"},
+     .help = "format of the results on stdout; default human, which has at most the "
+             "columns of the terminal or of COLUMNS"},
     {.name = "color",
      APP_OPTION(ARGS_CHOICE, color),
      .value = TERM_COLORS,

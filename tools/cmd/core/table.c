@@ -187,7 +187,8 @@ static int width(const struct table *t, int column)
     return widest;
 }
 
-/* Columns of a human-readable row, each with its width; longer text is cut. */
+/* Columns of a human-readable row, each with its width; longer text ends in DOTS. */
+enum { DOTS = 3 };
 struct layout {
     int columns[MAX_COLUMNS], widths[MAX_COLUMNS], least[MAX_COLUMNS], count;
 };
@@ -207,7 +208,7 @@ static void human_cells(const struct table *t, const struct table_cell *row,
             pending += fill;
         if (cut)
             fprintf(t->out, "%*s%.*s...", pending, "",
-                    (int)plain_text_prefix(text, width - 3), text);
+                    (int)plain_text_prefix(text, width - DOTS), text);
         else if (*text)
             fprintf(t->out, "%*s%s", pending, "", text);
         pending = *text ? 0 : pending;
@@ -289,14 +290,17 @@ static void human_table(const struct table *t, int limit)
         return;
     }
     int keys = 0;
-    while (keys < all.count && t->columns[all.columns[keys]].left)
+    while (keys < all.count - 1 && t->columns[all.columns[keys]].left)
         keys++;
-    keys = keys ? keys : 1;
+    keys = !keys && all.count > 1 ? 1 : keys;
     if (!narrow(&all, keys, limit - VALUES)) {
-        for (int i = 0; i < keys; i++)
-            all.least[i] = term_columns(t->columns[all.columns[i]].title) + 1;
+        for (int i = 0; i < keys; i++) {
+            int title = term_columns(t->columns[all.columns[i]].title);
+            all.least[i] = title > DOTS ? title + 1 : DOTS + 1;
+        }
         narrow(&all, keys, limit - VALUES);
     }
+    int beside = limit - layout_width(&all, keys) - 2;
     for (int next = keys; next < all.count;) {
         struct layout block = all;
         if (next > keys)
@@ -304,7 +308,9 @@ static void human_table(const struct table *t, int limit)
         block.count = keys;
         do {
             block.columns[block.count] = all.columns[next];
-            block.widths[block.count++] = all.widths[next++];
+            block.widths[block.count++] =
+                all.widths[next] > beside && beside > DOTS ? beside : all.widths[next];
+            next++;
         } while (next < all.count &&
                  layout_width(&block, block.count) + 2 + all.widths[next] <= limit);
         human_block(t, &block);
@@ -333,35 +339,56 @@ bool table_column_has_data(const struct table *t, int column)
     return text;
 }
 
-void table_write_transposed(const struct table *t, const char *(*letter)(int row))
+/* The widest cell of a row that a transposed table shows. */
+static int widest_cell(const struct table *t, int row)
 {
-    const char *bold = term_style_begin(t->out, TERM_BOLD), *off = term_style_end(t->out);
-    int rows = t->cell_count / t->column_count, titles = 0;
-    for (int i = 0; i < rows; i++)
-        fprintf(t->out, "%s%s%s  %s\n", bold, letter(i), off, table_cell_text(t, i, 0));
+    int widest = 0;
     for (int c = 1; c < t->column_count; c++) {
         int columns =
-            table_column_has_data(t, c) ? term_columns(table_cell_text(t, -1, c)) : 0;
-        titles = columns > titles ? columns : titles;
+            table_column_has_data(t, c) ? term_columns(table_cell_text(t, row, c)) : 0;
+        widest = columns > widest ? columns : widest;
     }
+    return widest;
+}
+
+static void transposed_block(const struct table *t, const char *(*letter)(int row),
+                             int titles, int first, int end)
+{
+    const char *bold = term_style_begin(t->out, TERM_BOLD), *off = term_style_end(t->out);
     for (int c = 0; c < t->column_count; c++) {
         const char *title = c ? table_cell_text(t, -1, c) : "";
         if (!table_column_has_data(t, c))
             continue;
         fprintf(t->out, "%s%s%s%s%*s", c ? "" : "\n", bold, title, off,
                 titles - term_columns(title), "");
-        for (int i = 0; i < rows; i++) {
+        for (int i = first; i < end; i++) {
             const char *text = c ? table_cell_text(t, i, c) : letter(i);
-            int widest = 0;
-            for (int k = 1; k < t->column_count; k++) {
-                int w = table_column_has_data(t, k)
-                            ? term_columns(table_cell_text(t, i, k))
-                            : 0;
-                widest = w > widest ? w : widest;
-            }
-            fprintf(t->out, "%*s%s", 2 + widest - term_columns(text), "", text);
+            fprintf(t->out, "%*s%s", 2 + widest_cell(t, i) - term_columns(text), "",
+                    text);
         }
         fputc('\n', t->out);
+    }
+}
+
+void table_write_transposed(const struct table *t, const char *(*letter)(int row))
+{
+    int rows = t->cell_count / t->column_count, titles = widest_cell(t, -1),
+        limit = term_width(t->out);
+    for (int i = 0; i < rows; i++) {
+        const char *name = table_cell_text(t, i, 0);
+        bool cut = term_columns(name) > limit - 3;
+        fprintf(t->out, "%s%s%s  %.*s%s\n", term_style_begin(t->out, TERM_BOLD),
+                letter(i), term_style_end(t->out),
+                cut ? (int)plain_text_prefix(name, limit - 3 - DOTS) : (int)strlen(name),
+                name, cut ? "..." : "");
+    }
+    for (int first = 0, end; first < rows; first = end) {
+        int columns = titles;
+        end = first;
+        do
+            columns += 2 + widest_cell(t, end++);
+        while (end < rows && columns + 2 + widest_cell(t, end) <= limit);
+        transposed_block(t, letter, titles, first, end);
     }
 }
 

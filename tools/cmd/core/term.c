@@ -53,15 +53,22 @@ void *term_realloc_or_exit(void *old, size_t size)
     return memory;
 }
 
+static char *format_or_exit(const char *format, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int size = vsnprintf(NULL, 0, format, again) + 1;
+    va_end(again);
+    char *text = term_realloc_or_exit(NULL, (size_t)size);
+    vsnprintf(text, (size_t)size, format, args);
+    return text;
+}
+
 char *term_format_or_exit(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    int size = vsnprintf(NULL, 0, format, args) + 1;
-    va_end(args);
-    char *text = term_realloc_or_exit(NULL, (size_t)size);
-    va_start(args, format);
-    vsnprintf(text, (size_t)size, format, args);
+    char *text = format_or_exit(format, args);
     va_end(args);
     return text;
 }
@@ -99,17 +106,36 @@ const char *term_style_end(FILE *out)
     return colored(out) ? style_off : "";
 }
 
+/* Narrower terminals are not believed. */
+enum { NARROWEST = 20, WIDE = 100 };
+
+/* Columns of the terminal, or of the variable COLUMNS; 0: neither is known. */
+static int known_width(FILE *out)
+{
+    const char *variable = getenv("COLUMNS");
+    struct winsize size;
+    if (!ioctl(fileno(out), TIOCGWINSZ, &size) && size.ws_col >= NARROWEST)
+        return size.ws_col;
+    int columns = variable ? atoi(variable) : 0;
+    return columns >= NARROWEST ? columns : 0;
+}
+
 int term_width(FILE *out)
 {
-    struct winsize size;
-    if (ioctl(fileno(out), TIOCGWINSZ, &size) || size.ws_col < 20)
-        return 100;
-    return size.ws_col;
+    int columns = known_width(out);
+    return columns ? columns : WIDE;
 }
 
 int term_limit(FILE *out)
 {
-    return isatty(fileno(out)) ? term_width(out) : INT_MAX / 2;
+    int columns = known_width(out);
+    return columns ? columns : isatty(fileno(out)) ? WIDE : INT_MAX / 2;
+}
+
+int term_prose_limit(FILE *out)
+{
+    int columns = term_width(out);
+    return columns < WIDE ? columns : WIDE;
 }
 
 const char *term_plus_minus(void)
@@ -187,6 +213,16 @@ void term_wrap(FILE *out, const char *message, int indent, int column, int limit
     free(plain);
 }
 
+void term_line(int indent, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = format_or_exit(format, args);
+    va_end(args);
+    term_wrap(stdout, text, indent, 0, term_limit(stdout));
+    free(text);
+}
+
 static void clear_line(void)
 {
     if (line_drawn)
@@ -226,7 +262,7 @@ bool term_flush_stdout(void)
 static void print_message(enum term_style style, const char *lead, const char *format,
                           va_list args)
 {
-    enum { INDENT = 8, WIDEST = 100 };
+    enum { INDENT = 8 };
     static const char none[] = "weft: no memory for the message of an error or warning\n";
     char *text = format_message(format, args);
     if (!text) {
@@ -234,7 +270,6 @@ static void print_message(enum term_style style, const char *lead, const char *f
         (void)written;
         return;
     }
-    int width = term_width(stderr);
     term_flush_stdout();
     pthread_mutex_lock(&lock);
     clear_line();
@@ -243,7 +278,7 @@ static void print_message(enum term_style style, const char *lead, const char *f
                 term_style_end(stderr));
     if (term.live && *text != ' ')
         term_wrap(stderr, text, INDENT, columns_of(lead, strlen(lead)),
-                  width < WIDEST ? width : WIDEST);
+                  term_prose_limit(stderr));
     else
         fprintf(stderr, "%s\n", text);
     pthread_mutex_unlock(&lock);

@@ -20,11 +20,15 @@ enum term_style { TERM_BOLD, TERM_DIM, TERM_GOOD, TERM_WARN, TERM_BAD };
 const char *term_style_begin(FILE *out, enum term_style style);
 const char *term_style_end(FILE *out);
 
-/* Width of the terminal `out`; 100 if it is not a terminal. */
+/* Width of the terminal `out`; if it is none, that of COLUMNS, or 100. */
 int term_width(FILE *out);
 
-/* The same, but no limit if it is not a terminal: what a program reads is not cut. */
+/* The same, but no limit if it is no terminal and COLUMNS is not set: what a program
+ * reads is not cut. */
 int term_limit(FILE *out);
+
+/* The width of a text to be read: at most 100. */
+int term_prose_limit(FILE *out);
 
 const char *term_plus_minus(void); /* in UTF-8, or "+-" */
 const char *term_middle_dot(void); /* a raised dot, or "." */
@@ -38,6 +42,9 @@ const char *term_tail(const char *text, int columns);
 /* Writes `text` and a newline, starting at column `column`, wrapped at spaces before
  * column `limit`; continuation lines are indented to `indent`. */
 void term_wrap(FILE *out, const char *text, int indent, int column, int limit);
+
+/* A line on stdout, wrapped before term_limit. */
+void term_line(int indent, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A message on stderr, one line: control characters are escaped. On a terminal it is
  * wrapped, unless it begins with a space: such lines are meant to be copied. */

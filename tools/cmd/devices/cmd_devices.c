@@ -156,20 +156,22 @@ static void add_row(struct table *t, int index, bool chosen,
 /* -v: every field, one block per device. */
 static void show_fields(int index, bool chosen, const struct weft_device_info *d)
 {
+    enum { INDENT = 20 };
     char memory[32], largest[32], local[32];
     bytes(memory, d->global_mem_bytes);
     bytes(largest, d->max_alloc_bytes);
     bytes(local, d->local_mem_bytes);
-    printf("%s%d  %s%s%s\n", term_style_begin(stdout, TERM_BOLD), index,
-           plain_text(d->name), term_style_end(stdout), chosen ? "   (default)" : "");
+    term_line(INDENT, "%s%d  %s%s%s", term_style_begin(stdout, TERM_BOLD), index,
+              plain_text(d->name), term_style_end(stdout), chosen ? "   (default)" : "");
     if (d->platform_index >= 0)
-        printf("   platform         %s (clinfo %d:%d)\n", plain_text(d->platform),
-               d->platform_index, d->device_index);
+        term_line(INDENT, "   platform         %s (clinfo %d:%d)",
+                  plain_text(d->platform), d->platform_index, d->device_index);
     printf("   kind             %s\n", app_device_kind_names[d->kind]);
-    printf("   vendor, driver   %s, %s\n", plain_text(d->vendor), plain_text(d->driver));
+    term_line(INDENT, "   vendor, driver   %s, %s", plain_text(d->vendor),
+              plain_text(d->driver));
     if (*d->version)
-        printf("   OpenCL           %s\n", plain_text(d->version));
-    printf("   id               %s\n", plain_text(d->id));
+        term_line(INDENT, "   OpenCL           %s", plain_text(d->version));
+    term_line(INDENT, "   id               %s", plain_text(d->id));
     printf("   compute units    %u", d->compute_units);
     if (d->clock_mhz)
         printf(" at %u MHz", d->clock_mhz);
@@ -218,11 +220,14 @@ static void gather_diagnostics(struct app *app, const struct doctor *doctor,
 static void show_diagnostics(const struct diagnostics *list, bool usable)
 {
     FILE *out = stdout;
-    int width = term_width(out) < 100 ? term_width(out) : 100;
+    int width = term_prose_limit(out);
     if (!usable) {
-        printf("\n%sNo usable OpenCL device.%s The host (plain C) backend is used; it is "
-               "correct, but slow.\n",
-               term_style_begin(out, TERM_WARN), term_style_end(out));
+        putchar('\n');
+        term_line(
+            0,
+            "%sNo usable OpenCL device.%s The host (plain C) backend is used; it is "
+            "correct, but slow.",
+            term_style_begin(out, TERM_WARN), term_style_end(out));
     }
     for (int i = 0; i < list->count; i++) {
         printf("%s%s!%s ", i ? "" : "\n", term_style_begin(out, TERM_WARN),
@@ -236,8 +241,8 @@ static void show_diagnostics(const struct diagnostics *list, bool usable)
                   "WEFT_DEVICE.",
                   0, 0, width);
     else if (!smoke_test_misleading_variable())
-        printf("No GPU in this machine? OpenCL also runs on the CPU: sudo apt install "
-               "pocl-opencl-icd\n");
+        term_line(0, "No GPU in this machine? OpenCL also runs on the CPU: sudo apt "
+                     "install pocl-opencl-icd");
 }
 
 static void write_json(struct app *app, const struct table *t,

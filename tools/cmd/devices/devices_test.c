@@ -191,10 +191,9 @@ static void print_error(FILE *out, int index, const struct weft_device_info *d,
                         const char *error)
 {
     char text[SUBPROCESS_LINE + 256];
-    int width = term_width(out) < 100 ? term_width(out) : 100;
     snprintf(text, sizeof(text), "%d  %s, driver %s: %s", index, d->name, d->driver,
              error);
-    term_wrap(out, text, 3, 0, width);
+    term_wrap(out, text, 3, 0, term_prose_limit(out));
 }
 
 /* Tests one device; `error` is "" on success. */

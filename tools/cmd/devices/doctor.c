@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-enum { MAX_WIDTH = 100 };
-
 static const struct {
     const char *area;
     void (*run)(struct doctor *doctor);
@@ -36,7 +34,6 @@ static const struct {
 static void print_text(const struct doctor *d)
 {
     FILE *out = stdout;
-    int width = term_width(out) < MAX_WIDTH ? term_width(out) : MAX_WIDTH;
     const char *area = "";
     char text[1024];
     for (int i = 0; i < d->count; i++) {
@@ -46,7 +43,7 @@ static void print_text(const struct doctor *d)
                 strcmp(area, f->area) ? f->area : "", term_style_end(out),
                 term_style_begin(out, severities[f->severity].style),
                 severities[f->severity].mark, term_style_end(out));
-        term_wrap(out, text, 13, 13, width);
+        term_wrap(out, text, 13, 13, term_prose_limit(out));
         area = f->area;
     }
 }

@@ -121,16 +121,17 @@ static void print_text(const struct evaluation *evaluation, struct table *t)
     const struct weft_eval *e = &evaluation->eval;
     struct weft_dataset_info info;
     weft_dataset_info(evaluation->data, &info);
-    printf("%s images of %s%s%s\n", table_thousands(e->count),
-           plain_text(*info.known_as ? info.known_as : info.source),
-           evaluation->tta.kind ? "; " : "", tta_text(&evaluation->tta));
-    printf("%sAccuracy  %.2f %s%.2f %%%s   loss %s   %s images/s\n",
-           term_style_begin(stdout, TERM_BOLD), 100 * e->accuracy, term_plus_minus(),
-           100 * e->standard_error, term_style_end(stdout), app_loss_text(e->loss),
-           table_thousands(e->count / e->seconds));
+    term_line(2, "%s images of %s%s%s", table_thousands(e->count),
+              plain_text(*info.known_as ? info.known_as : info.source),
+              evaluation->tta.kind ? "; " : "", tta_text(&evaluation->tta));
+    term_line(10, "%sAccuracy  %.2f %s%.2f %%%s   loss %s   %s images/s",
+              term_style_begin(stdout, TERM_BOLD), 100 * e->accuracy, term_plus_minus(),
+              100 * e->standard_error, term_style_end(stdout), app_loss_text(e->loss),
+              table_thousands(e->count / e->seconds));
     if (evaluation->test_overlap > 0.01)
-        printf("INVALID TEST: %.0f %% of these images are training images of the model\n",
-               100 * evaluation->test_overlap);
+        term_line(
+            14, "INVALID TEST: %.0f %% of these images are training images of the model",
+            100 * evaluation->test_overlap);
     putchar('\n');
     table_write(t);
     eval_print_confusion(&evaluation->confusion, evaluation->names);

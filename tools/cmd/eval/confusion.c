@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { WIDEST = 100, MAX_CONFUSIONS = 20 };
+enum { MAX_CONFUSIONS = 20 };
 
 struct eval_confusion {
     const struct confusion *counts;
@@ -64,8 +64,8 @@ static void print_cell(int64_t n, int width, bool right)
 /* False: too wide for the terminal. */
 static bool print_matrix(const struct eval_confusion *e)
 {
-    int width = 3, left = 5;
-    if (left + 1 + width * e->classes > WIDEST)
+    int width = 3, left = 5, limit = term_prose_limit(stdout);
+    if (left + 1 + width * e->classes > limit)
         return false;
     for (int c = 0; c < e->classes; c++) {
         char digits[32];
@@ -79,7 +79,7 @@ static bool print_matrix(const struct eval_confusion *e)
         width = shortest > width ? shortest : width;
         left = name > left ? name : left;
     }
-    if (left + 1 + width * e->classes > WIDEST)
+    if (left + 1 + width * e->classes > limit)
         return false;
     printf("\n%sConfusion matrix%s: rows are true classes, columns predictions\n%*s ",
            term_style_begin(stdout, TERM_BOLD), term_style_end(stdout), left, "");
@@ -103,9 +103,9 @@ static void print_confusions(const struct eval_confusion *e)
     printf("\n%sMost frequent confusions%s (-f json prints all)\n",
            term_style_begin(stdout, TERM_BOLD), term_style_end(stdout));
     for (size_t i = 0; i < n && i < MAX_CONFUSIONS; i++)
-        printf("%8lld  %s classified as %s\n", (long long)list[i].count,
-               plain_text(e->names[list[i].actual]),
-               plain_text(e->names[list[i].predicted]));
+        term_line(10, "%8lld  %s classified as %s", (long long)list[i].count,
+                  plain_text(e->names[list[i].actual]),
+                  plain_text(e->names[list[i].predicted]));
     free(list);
 }
 

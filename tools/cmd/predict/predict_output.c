@@ -54,20 +54,26 @@ static void print_text(const struct prediction *prediction,
     int columns_wide = term_columns(label), cut = columns_wide - width;
     char note[NOTES];
     format_notes(note, &item->preprocessing, p[order[0]]);
-    if (cut > 0) /* keep the end of the path */
-        printf("...%s", term_tail(label, width - 3));
-    else
-        printf("%s%*s", label, width - columns_wide, "");
-    printf("  %s%-*s %5.1f %%%s", term_style_begin(stdout, TERM_BOLD), class_width,
-           plain_text(prediction->names[order[0]]), 100.0 * (double)p[order[0]],
-           term_style_end(stdout));
-    for (int k = 1; k < top; k++)
-        printf("   %s %.1f", plain_text(prediction->names[order[k]]),
-               100.0 * (double)p[order[k]]);
+    /* The end of the path is kept. */
+    char *line =
+        term_format_or_exit("%s%s%*s  %s%-*s %5.1f %%%s", cut > 0 ? "..." : "",
+                            cut > 0 ? term_tail(label, width - 3) : label,
+                            cut > 0 ? 0 : -cut, "", term_style_begin(stdout, TERM_BOLD),
+                            class_width, plain_text(prediction->names[order[0]]),
+                            100.0 * (double)p[order[0]], term_style_end(stdout));
+    for (int k = 1; k < top; k++) {
+        char *shorter = line;
+        line = term_format_or_exit("%s   %s %.1f", shorter,
+                                   plain_text(prediction->names[order[k]]),
+                                   100.0 * (double)p[order[k]]);
+        free(shorter);
+    }
     if (*note)
-        printf("   %s(%s)%s", term_style_begin(stdout, TERM_DIM), note,
-               term_style_end(stdout));
-    putchar('\n');
+        term_line(width + 2, "%s   %s(%s)%s", line, term_style_begin(stdout, TERM_DIM),
+                  note, term_style_end(stdout));
+    else
+        term_line(width + 2, "%s", line);
+    free(line);
 }
 
 static void write_json(struct prediction *prediction, const struct predict_item *item,

@@ -236,7 +236,7 @@ int device_table_write(const struct results *r, enum table_format format)
         char about[DEVICE_TABLE_LEGEND_BYTES];
         device_table_legend(r, about);
         putchar('\n');
-        term_wrap(stdout, about, 0, 0, 90);
+        term_wrap(stdout, about, 0, 0, term_prose_limit(stdout));
     }
     if (format == TABLE_JSON)
         results_write(r, stdout);

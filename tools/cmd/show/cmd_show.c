@@ -139,11 +139,14 @@ static void show_net_head(const weft_net *net)
 {
     struct weft_net_info info;
     weft_net_info(net, &info);
-    printf("%s%s%s: %dx%dx%d to %d classes, %d layers, %s weights, %.3g MFLOP per image "
-           "(forward)\n\n",
-           term_style_begin(stdout, TERM_BOLD), plain_text(info.name),
-           term_style_end(stdout), info.height, info.width, info.channels, info.classes,
-           info.layers, table_thousands((double)info.weights), info.flops / 1e6);
+    term_line(2,
+              "%s%s%s: %dx%dx%d to %d classes, %d layers, %s weights, %.3g MFLOP per "
+              "image (forward)",
+              term_style_begin(stdout, TERM_BOLD), plain_text(info.name),
+              term_style_end(stdout), info.height, info.width, info.channels,
+              info.classes, info.layers, table_thousands((double)info.weights),
+              info.flops / 1e6);
+    putchar('\n');
 }
 
 static enum app_exit show_net(struct app *app, const struct show_options *o,
@@ -177,26 +180,28 @@ static enum app_exit show_net(struct app *app, const struct show_options *o,
 
 static void show_model_head(const struct weft_model_info *info, int classes)
 {
+    enum { INDENT = 9 };
     struct weft_net_info net;
     weft_net_info(info->net, &net);
-    printf("Trained  %.4g epochs, %s steps%s%s\n", info->epochs,
-           table_thousands((double)info->step), *info->dataset_known_as ? ", on " : "",
-           plain_text(info->dataset_known_as));
+    term_line(INDENT, "Trained  %.4g epochs, %s steps%s%s", info->epochs,
+              table_thousands((double)info->step), *info->dataset_known_as ? ", on " : "",
+              plain_text(info->dataset_known_as));
     printf("Pixels   mean");
     for (int c = 0; c < net.channels; c++)
         printf(" %.4f", info->mean[c]);
     printf(", stddev");
     for (int c = 0; c < net.channels; c++)
         printf(" %.4f", info->stddev[c]);
-    printf("\nImages   %s", app_preprocess_text(info->preprocess));
-    printf("\nClasses  ");
-    int column = 9;
+    putchar('\n');
+    term_line(INDENT, "Images   %s", app_preprocess_text(info->preprocess));
+    printf("Classes  ");
+    int column = INDENT, limit = term_prose_limit(stdout);
     for (int c = 0; c < classes; c++) {
         const char *name = plain_text(info->class_names[c]);
         int width = term_columns(name) + 2;
-        if (column + width > 90) {
-            printf("\n         ");
-            column = 9;
+        if (column + width > limit) {
+            printf("\n%*s", INDENT, "");
+            column = INDENT;
         }
         printf("%s%s", name, c + 1 < classes ? ", " : "\n\n");
         column += width;

@@ -99,13 +99,16 @@ static void print_facts(const struct data_facts *facts)
         printf("Files: %dx%d to %dx%d, in the median %dx%d\n", facts->extents[0][0],
                facts->extents[0][1], facts->extents[2][0], facts->extents[2][1],
                facts->extents[1][0], facts->extents[1][1]);
-    printf("Twice: %s", table_thousands(facts->twice));
+    char text[256] = "";
+    int at = 0;
     for (int s = 0; s < 3; s++)
         if (facts->known[s])
-            printf("; %s of the %s %s images are here too",
-                   table_thousands(facts->both[s]), table_thousands(facts->count[s]),
-                   part_names[s]);
-    printf("\n\n");
+            at += snprintf(text + at, sizeof(text) - (size_t)at,
+                           "; %s of the %s %s images are here too",
+                           table_thousands(facts->both[s]),
+                           table_thousands(facts->count[s]), part_names[s]);
+    term_line(7, "Twice: %s%s", table_thousands(facts->twice), text);
+    putchar('\n');
 }
 
 static void emit_facts(struct json *j, const struct data_facts *facts)
@@ -131,13 +134,12 @@ static void show_data_head(const weft_dataset *data)
 {
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
-    printf("%s%s%s\n%s images of %dx%dx%d, %d classes",
-           term_style_begin(stdout, TERM_BOLD), plain_text(info.source),
-           term_style_end(stdout), table_thousands(info.count), info.height, info.width,
-           info.channels, info.classes);
-    if (*info.known_as)
-        printf("; %s", plain_text(info.known_as));
-    printf("\nPixels: mean");
+    term_line(2, "%s%s%s", term_style_begin(stdout, TERM_BOLD), plain_text(info.source),
+              term_style_end(stdout));
+    term_line(2, "%s images of %dx%dx%d, %d classes%s%s", table_thousands(info.count),
+              info.height, info.width, info.channels, info.classes,
+              *info.known_as ? "; " : "", plain_text(info.known_as));
+    printf("Pixels: mean");
     for (int c = 0; c < info.channels; c++)
         printf(" %.4f", info.mean[c]);
     printf(", stddev");

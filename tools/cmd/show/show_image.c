@@ -96,10 +96,12 @@ static void draw(const struct shown_image *shown, const char *input, const char 
         {image->pixels, image->height, image->width, image->channels, "stored"},
         {shown->input, p->height, p->width, p->channels, "input"},
     };
-    printf("%s%s%s: %dx%dx%d\nInput %s: %s%s%s%s\n\n",
-           term_style_begin(stdout, TERM_BOLD), plain_text(shown->file.path),
-           term_style_end(stdout), image->height, image->width, image->channels, input,
-           app_preprocess_text(p), *notes ? " (" : "", notes, *notes ? ")" : "");
+    term_line(2, "%s%s%s: %dx%dx%d", term_style_begin(stdout, TERM_BOLD),
+              plain_text(shown->file.path), term_style_end(stdout), image->height,
+              image->width, image->channels);
+    term_line(6, "Input %s: %s%s%s%s", input, app_preprocess_text(p), *notes ? " (" : "",
+              notes, *notes ? ")" : "");
+    putchar('\n');
     term_draw_images(stdout, images, 2);
 }
 

@@ -161,15 +161,16 @@ static void print_result(const struct train_session *session, const char *part,
     const struct weft_eval *e = &r->eval;
     if (!r->done)
         return;
-    printf("%-7s %.2f %s%.2f %%  %s", part, 100 * e->accuracy, term_plus_minus(),
-           100 * e->standard_error, which);
+    char epoch[32] = "";
     if (r->epoch)
-        printf(" (epoch %d)", r->epoch);
-    printf(", loss %s, %s images", app_loss_text(e->loss), table_thousands(e->count));
-    printf("%s%s%s\n", *r->tta ? "; " : "", r->tta,
-           session->test_overlap > 0.01 && r != &session->outcome.val
-               ? "; INVALID TEST, see the leak above"
-               : "");
+        snprintf(epoch, sizeof(epoch), " (epoch %d)", r->epoch);
+    term_line(8, "%-7s %.2f %s%.2f %%  %s%s, loss %s, %s images%s%s%s", part,
+              100 * e->accuracy, term_plus_minus(), 100 * e->standard_error, which, epoch,
+              app_loss_text(e->loss), table_thousands(e->count), *r->tta ? "; " : "",
+              r->tta,
+              session->test_overlap > 0.01 && r != &session->outcome.val
+                  ? "; INVALID TEST, see the leak above"
+                  : "");
 }
 
 /* The part of its epochs for which training waited for images; NaN: it has all on the
