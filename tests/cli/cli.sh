@@ -224,8 +224,9 @@ expect 0 'float16 (was [0-9.]+ times as fast|changed predicted)|inaccurate|far s
 json weft.eval/2 'j["precision"] == "float16" and 0.6 < j["accuracy"] < 1' \
     "$weft" eval -d cpu r/a/best.safetensors --precision float16 -f json
 expect 0 'epochs, float16' train --epochs 1 --seed 5 --precision float16 --out r/half
-expect 0 'started with --precision float16.*float32 is ignored' \
+expect 2 'continues with --precision float16, which cannot change' \
     "$weft" train -d cpu --resume --out r/half --epochs 2 --precision float32
+expect 0 'Saved' "$weft" train -d cpu --resume --out r/half --epochs 2
 says 'epochs, float16'
 expect 0 'was [0-9.]+ times as fast as float32|far slower' \
     train --epochs 1 --precision auto --out r/auto
@@ -531,7 +532,7 @@ if [ "$scope" != sanitized ]; then
 fi
 
 : >r/a/log.jsonl # as a kill between opening it and its header leaves it
-expect 0 'ignored' "$weft" train -d cpu --resume --out r/a --net small --batch 32 --seed 1
+expect 0 'Saved' "$weft" train -d cpu --resume --out r/a
 if grep -q schema r/a/log.jsonl; then right; else wrong "an empty log gets no header"; fi
 expect 4 'nothing to resume' "$weft" train -d cpu --resume --out r/never
 expect 0 'resuming after epoch 3' "$weft" train -d cpu --resume --out r/b --epochs 5

@@ -189,7 +189,8 @@ def weights():
     train("-e", 4, "--out", "b2", "--resume", data="uneven", says="Balance 3 classes")
     check(same("b4", "b2"), "a resumed run with balanced sampling has the same bits")
     check('"balance": true' in pathlib.Path("b4/log.jsonl").read_text(), "the log has it")
-    train("-e", 5, "--out", "w0", "--resume", "--balance", data="uneven", says="without --balance")
+    train("-e", 5, "--out", "w0", "--resume", "--balance", data="uneven", code=2,
+          says="without --balance, which cannot change")
     train("-e", 1, "--balance", "--class-weights", "balanced", data="uneven", code=2,
           says="give one of them")
 

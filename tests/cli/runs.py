@@ -157,10 +157,12 @@ def good():
     train(0, "--epochs", "2", "--out", "r")
     resume = ["train", "-d", "cpu", "--resume", "--out", "r"]
     says(weft(0, *resume, "--epochs", "3", "--lr", "0.003"), "learning rate 0.003 (new)")
-    check({"resumed_at_step": 32, "learning_rate": 0.003} in log_of("r"), "the rate in the log")
+    check({"resumed_at_step": 32, "learning_rate": 0.003, "epochs": 3} in log_of("r"),
+          "the rate in the log")
     says(weft(0, *resume, "--epochs", "4"), "learning rate 0.003,")
     says(weft(0, *resume, "--epochs", "5", "--lr", "0.003"), "learning rate 0.003,")
-    check(len([line for line in log_of("r") if "resumed_at_step" in line]) == 1, "one new rate")
+    changes = [line for line in log_of("r") if "resumed_at_step" in line]
+    check([line.get("learning_rate") for line in changes] == [0.003, None, None], "one new rate")
     train(0, "--epochs", "2", "--out", "s")
     weft(0, *resume[:-1], "s", "--epochs", "4")
     check(Model("r/last.safetensors").data != Model("s/last.safetensors").data,
@@ -209,6 +211,64 @@ def resumed():
         check(Model(f"r/{model}.safetensors").metadata["run.data"] == os.path.realpath("far/data"),
               f"the new place is not in the {model} model")
     weft(0, *resume[:-1], "4", "--out", "r")
+    kept_options()
+
+
+# The run was started without them.
+OTHERWISE = {"--net": "other.net", "--from": "q", "--freeze": "conv1", "--layer-rates": "conv1=0.5",
+             "--input": "9x8x1", "--batch": 8, "--accumulate": 2, "--schedule": "cosine",
+             "--rates": "rates.csv", "--phases": "epochs=3", "--augment": "flip",
+             "--class-weights": "balanced", "--balance": None, "--seed": 2, "--val-split": "60",
+             "--precision": "float16"}
+
+
+def kept_options():
+    """An option that a resumed run cannot follow is refused, unless it says what the run has."""
+    def words(options):
+        return [str(word) for pair in options.items() for word in pair if word is not None]
+    with open("rates.csv", "w") as f:
+        f.write("epoch,rate\n0,0.01\n")
+    with open("other.net", "w") as f:
+        f.write(CONV.replace("conv 8", "conv 9"))
+    train(0, "--epochs", "1", "--out", "q", data="far/data")
+    last, log = read("q/last.safetensors"), log_of("q")
+    for option, value in OTHERWISE.items():
+        result = weft(2, "train", "-d", "cpu", "--resume", "--out", "q", *words({option: value}))
+        says(result, "q continues with")
+        says(result, f"which cannot change: remove the given {option}, or start a new run")
+    check(read("q/last.safetensors") == last and log_of("q") == log, "a refused run changed")
+    for name, options, other in (
+            ("plain", {"--net": "conv.net", "--from": "q", "--freeze": "conv1", "--seed": 3,
+                       "--layer-rates": "dense1=0.5", "--batch": 1000, "--accumulate": 2,
+                       "--schedule": "linear warmup=0.10", "--augment": " shift=1  flip",
+                       "--class-weights": "balanced", "--precision": "float32", "--val-split": "10%",
+                       "--input": "8x8x1"},
+             {"--freeze": "dense1", "--schedule": "linear", "--val-split": 31,
+              "--class-weights": "none", "--from": "r"}),
+            ("table", {"--rates": "rates.csv", "--balance": None},
+             {"--lr": 0.1, "--schedule": "linear"}),
+            ("phased", {"--phases": "epochs=2 freeze=conv1; epochs=1", "--augment": "flip"},
+             {"--augment": "flip", "--lr": 0.1, "--epochs": 5, "--freeze": "conv1"})):
+        epochs = [] if "--phases" in options else ["--epochs", 3]
+        command = [*words(options), *epochs]
+        train(0, *command, "--out", name + "-whole", data="far/data")
+        train(0, *command, "--out", name, "--target-accuracy", 0.01, data="far/data")
+        check(len(log_of(name)) == 2, f"{name}: more than an epoch")
+        train(0, *command, "--resume", "--out", name, data="far/data")
+        check(read(name + "/last.safetensors") == read(name + "-whole/last.safetensors"),
+              f"{name}: resumed by the same command, it has other bits")
+        check(len(log_of(name)) == 4, f"{name}: {log_of(name)}")
+        for option in other:
+            says(weft(2, "train", "-d", "cpu", "--resume", "--out", name,
+                      *words({option: other[option]})), f"--{option[2:]}")
+    # Changes that are taken are in the log, and the next one has them.
+    resume = ["train", "-d", "cpu", "--resume", "--out", "q"]
+    weft(0, *resume, "--epochs", 2, "--patience", 9, "--test", "none")
+    check(log_of("q")[2] == {"resumed_at_step": log[1]["step"], "epochs": 2, "patience": 9,
+                             "test": "none"}, f"{log_of('q')}")
+    result = weft(0, *resume, "--precision", "auto")
+    check("Test " not in result.stdout + result.stderr and len(log_of("q")) == 4,
+          f"{log_of('q')}", result)
 
 
 def at_once(*commands):
@@ -260,7 +320,8 @@ def log():
     says(weft(0, *resume, "5"), "a/log.jsonl has 2 of the 4 epochs")
     os.remove("a/log.jsonl")
     says(weft(0, *resume, "6"), "a/log.jsonl has 0 of the 5 epochs")
-    check([line.get("epoch") for line in log_of("a")] == [None, 6], "the log after its loss")
+    check([line.get("epoch") for line in log_of("a") if "resumed_at_step" not in line] == [None, 6],
+          "the log after its loss")
     train(0, "--epochs", "2", "--out", "b")
     result = weft(0, "train", "-d", "cpu", "--resume", "--out", "b", "--epochs", "3")
     check("warning" not in result.stderr, "a warning of a whole log", result)

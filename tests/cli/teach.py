@@ -161,7 +161,7 @@ def main():
             check(tensor("layers/last.safetensors", layer) == same != other, f"rates of {layer}")
         check("conv 8 3x3 relu rate=0.1" in weft("show", "layers", "--text"), "the model's text")
         weft("train", "-d", "cpu", "--resume", "--out", "layers", "-e", 2, "--layer-rates", "conv1=1",
-             says="--layer-rates conv1=1 is ignored")
+             code=2, says="continues with --layer-rates conv1=0.1 backbone=0.5, which cannot change")
         for wrong, message in (("conv9=1", 'no layer "conv9"'), ("conv1=0", "not LAYER=F"),
                                ("conv1", "not LAYER=F"), ("dense1=1 conv1=1", "in the order")):
             weft("train", "-d", "cpu", "--from", "run", *fine, wrong, code=2, says=message)

@@ -376,8 +376,9 @@ def parts():
     with open("parts/log.jsonl") as f:
         check(json.loads(f.readline())["accumulate"] == 4, "the log has no parts")
     train(0, *options, "-e", "2", "--out", "two-parts")
-    says(train(0, "--resume", "-e", "2", "--accumulate", "2", "--out", "parts"),
-         "--accumulate 2 is ignored")
+    says(train(2, "--resume", "-e", "2", "--accumulate", "2", "--out", "parts"),
+         "continues with --accumulate 4, which cannot change")
+    train(0, "--resume", "-e", "2", "--accumulate", "4", "--out", "parts")
     check(read("parts/last.safetensors") == read("two-parts/last.safetensors"), "resumed parts")
     says(train(4, "--batch", "16", "--accumulate", "3"), "has no 3 equal parts")
 
@@ -406,9 +407,8 @@ def phases():
     rates = [line["learning_rate"] for line in log_of("whole") if "epoch" in line]
     check(rates[:2] == [0.02, 0.02] and 0.002 > rates[2] > rates[3] > rates[4], f"{rates}")
     check(log_of("whole")[0]["phases"].startswith("epochs=2 lr=0.02 freeze='conv1'"), "the log")
-    says(weft(0, "train", "-d", "cpu", "--resume", "--out", "whole", "--phases", "epochs=9"),
-         "--phases epochs=9 is ignored")
-    weft(2, "train", "-d", "cpu", "--resume", "--out", "whole", "--epochs", "9")
+    says(weft(2, "train", "-d", "cpu", "--resume", "--out", "whole", "--phases", "epochs=9"),
+         "continues with --phases epochs=2 lr=0.02")
 
     result = json.loads(train(0, "--phases", "epochs=2; epochs=1 lr=1e-12", "--out", "early", "-f",
                               "json").stdout)

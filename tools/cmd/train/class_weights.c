@@ -62,10 +62,10 @@ enum app_exit train_open_class_weights(struct train_session *session)
     if (!session->class_weights || !strcmp(session->class_weights, "none"))
         return APP_OK;
     bool balanced = !strcmp(session->class_weights, "balanced");
-    if (!balanced && paths_exists(session->class_weights))
-        paths_absolute(session->weights_path, session->class_weights);
-    else
+    if (balanced)
         snprintf(session->weights_path, PATHS_MAX, "%s", session->class_weights);
+    else
+        train_absolute(session->weights_path, session->class_weights);
     weft_dataset_info(session->train, &info);
     session->weights =
         term_realloc_or_exit(NULL, (size_t)info.classes * sizeof(*session->weights));

@@ -188,7 +188,9 @@ const struct args_option train_option_table[] = {
     {.name = "resume",
      .kind = ARGS_FLAG,
      .offset = offsetof(struct train_options, resume),
-     .help = "continue from DIR/last.safetensors, bit-identical to an uninterrupted run"},
+     .help = "continue from DIR/last.safetensors, bit-identical to an uninterrupted run; "
+             "options are those of the run, but --epochs, --lr, --patience, --test and "
+             "those of a call may differ"},
     {.name = "log-csv",
      .kind = ARGS_FLAG,
      .offset = offsetof(struct train_options, logs[0]),

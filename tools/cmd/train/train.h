@@ -107,6 +107,8 @@ struct train_session {
     const char *class_weights;    /* as --class-weights; NULL: none */
     float *weights;               /* of the classes of `train`; NULL: all are 1 */
     char weights_path[PATHS_MAX]; /* class_weights, absolute if it is a file */
+    char from_path[PATHS_MAX];    /* --from, absolute; "": none */
+    const char *freeze;           /* as --freeze; NULL: none */
     const char *layer_rates;      /* as --layer-rates; NULL: the network's */
     struct train_phase phases[TRAIN_MAX_PHASES]; /* in `phase_words` */
     int phase_count, phase;  /* 0: a run without phases; the present one, from 0 on */
@@ -229,17 +231,22 @@ enum app_exit train_open_class_weights(struct train_session *session);
 
 /* resume.c */
 
-/* Restores the run's configuration from its checkpoint; only the number of epochs and
- * the learning rate may change. */
+/* Restores the run's configuration from its checkpoint, with the changes of the options.
+ */
 enum app_exit train_configure_resumed(struct train_session *session,
                                       const struct train_options *options);
 /* A resumed run must have the images it was started with, for training and, of data with
  * a part for it, for validation. */
 enum app_exit train_check_same_data(const struct train_session *session,
                                     const weft_dataset *data, enum weft_split split);
-/* Warns of an option that contradicts the checkpoint of a resumed run. */
-void train_warn_ignored(const struct train_session *session, const char *option,
-                        const char *given, const char *saved);
+
+/* resume_options.c. What `text` names, absolute if it is a path. */
+void train_absolute(char out[PATHS_MAX], const char *text);
+/* Refuses options that a resumed run cannot follow: they must be as it was started. */
+enum app_exit train_check_resumed(struct train_session *session,
+                                  const struct train_options *options);
+/* The same of --net, once the data are open. */
+enum app_exit train_check_resumed_net(struct train_session *session, const char *net);
 
 /* train_from.c. Opens the model of --from; the way in which its images are made (NULL:
  * without one); its network, with a last layer for the data. */
@@ -290,9 +297,13 @@ enum app_exit train_append_test(struct train_session *session);
  * Except on failure, last.safetensors holds the final state. */
 enum app_exit train_loop(struct train_session *session, enum train_stop *stop);
 
-/* Writes a checkpoint with the metadata that resuming needs. A state that is not finite
- * is not written but reported as divergence. */
+/* train_checkpoint.c. Writes a checkpoint with the metadata that resuming needs. A state
+ * that is not finite is not written but reported as divergence. */
 enum app_exit train_save_checkpoint(struct train_session *session, const char *path);
+/* The fields of a session from the metadata of its checkpoint. */
+void train_restore_fields(struct train_session *session);
+/* An entry of these metadata; "": none. */
+const char *train_metadata(const struct train_session *session, const char *name);
 
 /* The learning rate in use. */
 double train_learning_rate(const struct train_session *session);
@@ -334,25 +345,20 @@ void train_keep_predictions(struct train_result *result, const weft_dataset *dat
 /* Tests, and prints the results and the next commands. */
 enum app_exit train_finish(struct train_session *session, enum train_stop stop);
 
-/* Metadata of a checkpoint, beside the library's own (batch, seed, learning rate). */
-#define TRAIN_META_DATA       "run.data"
-#define TRAIN_META_DATA_HASH  "run.data_hash"
-#define TRAIN_META_VAL_HASH   "run.val_hash" /* of the validation part, if there is one */
-#define TRAIN_META_TEST       "run.test"
-#define TRAIN_META_VAL_COUNT  "run.val_images"
-#define TRAIN_META_VAL_PART   "run.val_part" /* train_session.val_part */
-#define TRAIN_META_EPOCHS     "run.epochs"
-#define TRAIN_META_BEST       "run.best"
-#define TRAIN_META_BEST_EPOCH "run.best_epoch"
-#define TRAIN_META_FOLD       "run.fold"    /* "2/5" */
-#define TRAIN_META_LEARNED    "run.learned" /* train_session.learned */
-#define TRAIN_META_PATIENCE   "run.patience"
-#define TRAIN_META_RATES      "run.rates"         /* train_session.rates_text */
-#define TRAIN_META_WEIGHTS    "run.class_weights" /* train_session.weights_path */
-#define TRAIN_META_LAYERS     "run.layer_rates"
-#define TRAIN_META_PHASES     "run.phases"    /* train_session.phases_text */
-#define TRAIN_META_PHASE      "run.phase"     /* train_session.phase */
-#define TRAIN_META_PHASE_NET  "run.phase_net" /* train_session.phase_net */
-enum { TRAIN_META_COUNT = 18 };               /* of these */
+/* Metadata of a checkpoint that are read by name; train_checkpoint.c has all of a run,
+ * and src/model/metadata.h those of the trainer. */
+#define TRAIN_META_DATA      "run.data"
+#define TRAIN_META_DATA_HASH "run.data_hash"
+#define TRAIN_META_VAL_HASH  "run.val_hash" /* of the validation part, if there is one */
+#define TRAIN_META_TEST      "run.test"
+#define TRAIN_META_EPOCHS    "run.epochs"
+#define TRAIN_META_PATIENCE  "run.patience"
+#define TRAIN_META_FROM      "run.from"
+#define TRAIN_META_FREEZE    "run.freeze"
+#define TRAIN_META_LAYERS    "run.layer_rates"
+#define TRAIN_META_WEIGHTS   "run.class_weights"
+#define TRAIN_META_RATES     "run.rates"
+#define TRAIN_META_PHASES    "run.phases"
+#define TRAIN_META_PHASE_NET "run.phase_net"
 
 #endif

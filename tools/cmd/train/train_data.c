@@ -134,15 +134,6 @@ enum app_exit train_end_decoding(struct train_session *session)
     return code;
 }
 
-/* The name of a dataset for the checkpoint: absolute if it is a path. */
-static void set_saved_spec(char out[PATHS_MAX], const char *spec)
-{
-    if (paths_exists(spec))
-        paths_absolute(out, spec);
-    else
-        snprintf(out, PATHS_MAX, "%s", spec);
-}
-
 /* Other parts have the classes of training, and image files of one size. */
 static void follow_training(struct train_session *session,
                             const struct weft_dataset_info *training)
@@ -171,7 +162,7 @@ enum app_exit train_open_data(struct train_session *session,
     session->data_hash = info.hash;
     session->decoding = info.decoding;
     session->images.params.decode_as_needed = false; /* of the other parts */
-    set_saved_spec(session->data_path, session->data_spec);
+    train_absolute(session->data_path, session->data_spec);
     if (session->checkpoint)
         code = train_check_same_data(session, all, WEFT_SPLIT_TRAIN);
     follow_training(session, &info);
@@ -194,6 +185,6 @@ enum app_exit train_open_data(struct train_session *session,
         session->whole = all;
     else
         weft_dataset_destroy(&all);
-    set_saved_spec(session->test_path, session->test_spec);
+    train_absolute(session->test_path, session->test_spec);
     return code;
 }

@@ -6,8 +6,6 @@
 
 #include <math.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <string.h>
 #include <unistd.h>
 
 /* Duration of the steps that are queued at once. */
@@ -49,78 +47,6 @@ double train_learning_rate(const struct train_session *session)
     weft_net_info(session->net, &net);
     return session->learning_rate > 0 ? session->learning_rate
                                       : (double)net.optimizer.learning_rate;
-}
-
-/* Pairs of metadata; those without a value are left out. */
-struct pairs {
-    char texts[TRAIN_META_COUNT][64];
-    const char *list[2 * TRAIN_META_COUNT + 1];
-    int count;
-};
-
-static void put(struct pairs *p, const char *name, const char *value)
-{
-    if (!value)
-        return;
-    p->list[2 * p->count] = name;
-    p->list[2 * p->count + 1] = value;
-    p->list[2 * ++p->count] = NULL;
-}
-
-__attribute__((format(printf, 3, 4))) static void
-put_text(struct pairs *p, const char *name, const char *format, ...)
-{
-    va_list args;
-    char *text = p->texts[p->count];
-    va_start(args, format);
-    vsnprintf(text, sizeof(p->texts[0]), format, args);
-    va_end(args);
-    put(p, name, text);
-}
-
-static void describe(const struct train_session *session, struct pairs *p)
-{
-    p->count = 0;
-    put(p, TRAIN_META_DATA, session->data_path);
-    put_text(p, TRAIN_META_DATA_HASH, "%016llx", (unsigned long long)session->data_hash);
-    put(p, TRAIN_META_TEST, session->test_path);
-    put_text(p, TRAIN_META_VAL_COUNT, "%d", session->val_count);
-    put_text(p, TRAIN_META_VAL_PART, "%d", session->val_part);
-    put_text(p, TRAIN_META_EPOCHS, "%d", session->epochs);
-    put_text(p, TRAIN_META_BEST, "%.17g", session->best);
-    put_text(p, TRAIN_META_BEST_EPOCH, "%d", session->best_epoch);
-    put_text(p, TRAIN_META_LEARNED, "%d", session->learned);
-    put_text(p, TRAIN_META_PATIENCE, "%d", session->patience);
-    put(p, TRAIN_META_RATES, session->rates_text);
-    put(p, TRAIN_META_WEIGHTS, session->weights_path);
-    put(p, TRAIN_META_LAYERS, session->layer_rates);
-    put(p, TRAIN_META_PHASES, session->phases_text);
-    put(p, TRAIN_META_PHASE_NET, session->phase_net);
-    if (session->phase_count)
-        put_text(p, TRAIN_META_PHASE, "%d", session->phase);
-    if (session->folds)
-        put_text(p, TRAIN_META_FOLD, "%d/%d", session->fold, session->folds);
-    if (session->val_part)
-        put_text(p, TRAIN_META_VAL_HASH, "%016llx",
-                 (unsigned long long)session->val_hash);
-}
-
-enum app_exit train_save_checkpoint(struct train_session *session, const char *path)
-{
-    struct pairs pairs;
-    describe(session, &pairs);
-    struct weft_progress p;
-    session->saved = false;
-    enum weft_status status = weft_trainer_progress(session->trainer, &p);
-    if (!status)
-        status = weft_trainer_save_checkpoint(session->trainer, path, pairs.list);
-    if (status == WEFT_ERR_FORMAT)
-        return train_report_divergence(
-            session, &p, "a weight or a moment of the optimizer is not finite");
-    session->saved = !status;
-    if (!status && path == session->run.last)
-        session->saved_step = p.step;
-    return status ? app_report_error(session->app, APP_WORK, status) : APP_OK;
 }
 
 static void show_progress(const struct train_session *session,

@@ -26,6 +26,9 @@ static void configure_new(struct train_session *session, const struct train_opti
     session->augment = o->augment;
     session->class_weights = o->class_weights;
     session->balance = o->balance;
+    if (o->from)
+        train_absolute(session->from_path, o->from);
+    session->freeze = o->freeze;
     session->layer_rates = o->layer_rates;
     session->seed = o->seed == ARGS_SEED_UNSET ? 1 : o->seed;
     session->fold = session->job ? session->job->fold : 0;
@@ -73,17 +76,11 @@ static enum app_exit open_net(struct train_session *session,
             return train_open_phase_net(session);
         return code ? code : train_edit_layers(session, o->freeze, o->layer_rates);
     }
+    enum app_exit code = o->net ? train_check_resumed_net(session, o->net) : APP_OK;
+    if (code)
+        return code;
     weft_model_info(session->checkpoint, &model);
     weft_net_info(model.net, &saved);
-    if (o->net) {
-        char *given;
-        enum app_exit code = app_load_net_text(session->app, o->net, &given);
-        if (code)
-            return code;
-        if (strcmp(given, saved.text))
-            train_warn_ignored(session, "net", o->net, saved.name);
-        free(given);
-    }
     struct weft_net_params params =
         *weft_net_params(.name = saved.name, .height = shape.height, .width = shape.width,
                          .channels = shape.channels, .classes = shape.classes);
@@ -136,35 +133,70 @@ static void log_header(struct json *j, const void *priv)
     emit_end(j);
 }
 
-static void log_new_rate(struct json *j, const void *priv)
+/* Options of a resumed run that differ from its checkpoint. */
+struct changes {
+    bool rate, epochs, patience, data, test;
+};
+
+static struct changes find_changes(const struct train_session *session)
+{
+    return (struct changes){
+        .rate = session->new_rate,
+        .epochs = session->epochs != atoi(train_metadata(session, TRAIN_META_EPOCHS)),
+        .patience =
+            session->patience != atoi(train_metadata(session, TRAIN_META_PATIENCE)),
+        .data = strcmp(session->data_path, train_metadata(session, TRAIN_META_DATA)) != 0,
+        .test = strcmp(session->test_path, train_metadata(session, TRAIN_META_TEST)) != 0,
+    };
+}
+
+static void log_changes(struct json *j, const void *priv)
 {
     const struct train_session *session = priv;
+    const struct changes changes = find_changes(session);
     emit_object(j, NULL);
     emit_int(j, "resumed_at_step", session->saved_step);
-    emit_double(j, "learning_rate", app_rate(train_learning_rate(session)));
+    if (changes.rate)
+        emit_double(j, "learning_rate", app_rate(train_learning_rate(session)));
+    if (changes.epochs)
+        emit_int(j, "epochs", session->epochs);
+    if (changes.patience)
+        emit_int(j, "patience", session->patience);
+    if (changes.data)
+        emit_text(j, "data", session->data_path);
+    if (changes.test)
+        emit_text(j, "test", *session->test_path ? session->test_path : "none");
     emit_end(j);
 }
 
-/* The models of a resumed run name the data where they are now. */
-static enum app_exit save_moved_data(struct train_session *session)
+/* The best model of a resumed run names the data where they are now. */
+static enum app_exit move_best(struct train_session *session)
 {
     const char *best = session->run.best;
-    const char *old = weft_model_metadata(session->checkpoint, TRAIN_META_DATA);
-    if (old && !strcmp(old, session->data_path))
+    if (session->best_epoch <= train_phase_begin(session) || !paths_exists(best))
         return APP_OK;
-    if (session->best_epoch > train_phase_begin(session) && paths_exists(best)) {
-        enum weft_status status = weft_trainer_load_checkpoint(session->trainer, best);
-        enum app_exit code = status ? APP_OK : train_save_checkpoint(session, best);
-        if (!status)
-            status = weft_trainer_load_checkpoint(session->trainer, session->run.last);
-        if (status || code)
-            return code ? code : app_report_error(session->app, APP_INPUT, status);
-    }
-    return train_save_checkpoint(session, session->run.last);
+    enum weft_status status = weft_trainer_load_checkpoint(session->trainer, best);
+    enum app_exit code = status ? APP_OK : train_save_checkpoint(session, best);
+    if (!status)
+        status = weft_trainer_load_checkpoint(session->trainer, session->run.last);
+    return code || !status ? code : app_report_error(session->app, APP_INPUT, status);
 }
 
-/* Prepares the folder: for a new run its first checkpoint, for a resumed one the log, and
- * a checkpoint with the new learning rate. */
+/* Logs and saves the changes of a resumed run. */
+static enum app_exit begin_resumed(struct train_session *session)
+{
+    const struct changes changes = find_changes(session);
+    enum app_exit code = APP_OK;
+    if (!changes.rate && !changes.epochs && !changes.patience && !changes.data &&
+        !changes.test)
+        return APP_OK;
+    code = run_dir_append_log(session->app, &session->run, log_changes, session);
+    if (!code && changes.data)
+        code = move_best(session);
+    return code ? code : train_save_checkpoint(session, session->run.last);
+}
+
+/* Prepares the folder: for a new run its first checkpoint, for a resumed one the log. */
 static enum app_exit begin_folder(struct train_session *session,
                                   const struct weft_progress *p)
 {
@@ -177,12 +209,7 @@ static enum app_exit begin_folder(struct train_session *session,
         code = run_dir_append_log(app, &session->run, log_header, session);
     if (!code)
         code = train_begin_logs(session, p);
-    if (!code && session->checkpoint)
-        code = save_moved_data(session);
-    if (code || !session->new_rate)
-        return code;
-    code = run_dir_append_log(app, &session->run, log_new_rate, session);
-    return code ? code : train_save_checkpoint(session, session->run.last);
+    return code || !session->checkpoint ? code : begin_resumed(session);
 }
 
 enum weft_status train_create_trainer(struct train_session *session)
