@@ -149,8 +149,11 @@ def good():
                        net="adam.net")
         says(result, "training diverged")
         check(all_finite(f"g{rate}/last.safetensors"), f"rate {rate}: last is not finite")
-        weft(0, "train", "-d", "cpu", "--resume", "--out", "g" + rate, "--epochs", "20",
-             "--lr", "1e-6")
+        again = ["train", "-d", "cpu", "--resume", "--out", "g" + rate, "--epochs"]
+        epochs = int(Model(f"g{rate}/last.safetensors").metadata["train.step"]) + 1
+        says(weft(1, *again, epochs), "training diverged")
+        says(weft(1, *again, epochs, "--lr", "2e3"), "training diverged")
+        weft(0, *again, "20", "--lr", "1e-6")
         if os.path.exists(f"g{rate}/best.safetensors"):
             check(all_finite(f"g{rate}/best.safetensors"), f"rate {rate}: best is not finite")
     # A smaller rate is used, shown, logged and kept.

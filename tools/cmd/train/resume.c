@@ -6,6 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Another learning rate is taken. A run that continues with a smaller one has its
+ * loss compared with that of its first step from now on (divergence.c). */
+static void change_rate(struct train_session *session, double rate)
+{
+    session->new_rate = (float)rate != (float)session->learning_rate;
+    if ((float)rate < (float)session->learning_rate)
+        session->first_loss = 0;
+    session->learning_rate = rate;
+}
+
 /* A schedule is that of the number of epochs. */
 static void warn_of_schedule(const struct train_session *session)
 {
@@ -103,10 +113,8 @@ static enum app_exit change(struct train_session *session, const struct train_op
         session->patience = o->patience;
     if (o->epochs)
         session->epochs = o->epochs;
-    if (o->learning_rate > 0 && !session->phase_count) {
-        session->new_rate = (float)o->learning_rate != (float)session->learning_rate;
-        session->learning_rate = o->learning_rate;
-    }
+    if (o->learning_rate > 0 && !session->phase_count)
+        change_rate(session, o->learning_rate);
     if (o->test)
         session->test_spec = strcmp(o->test, "none") ? o->test : "";
     if (!session->phase_count)

@@ -147,10 +147,12 @@ struct train_session {
     double last_score; /* the accuracy compared with `target_accuracy` */
     bool learned;      /* an epoch was better than guessing */
     bool diverged;
-    double first_loss;         /* of the first step of this process; 0: none yet */
+    /* That of the first step, also of the first after --resume with a smaller learning
+     * rate; 0: none yet. */
+    double first_loss;
     double stall_seconds;      /* weft_progress's, at the end of the last epoch */
     double stalled, trained;   /* seconds of the epochs of this process: waiting, all */
-    struct weft_progress half; /* at half of the current epoch */
+    struct weft_progress half; /* at half of the current epoch; zero before */
     bool withheld;             /* the last epoch ended with guessing and was not saved */
     bool saved;                /* the last call of train_save_checkpoint wrote the file */
     int64_t saved_step;        /* of last.safetensors */

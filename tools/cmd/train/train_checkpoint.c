@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { BOOL, INT, DOUBLE, HASH, TEXT, BUFFER, KINDS };
+enum kind { BOOL, INT, INT64, DOUBLE, HASH, TEXT, BUFFER, KINDS };
 
 /* Fields of a session. Those that are zero or empty are left out, and absent ones are
  * zero. A restored TEXT lives as long as the checkpoint; a BUFFER, and what depends on
@@ -32,6 +32,11 @@ static const struct field {
     FIELD("run.best", DOUBLE, best, true),
     FIELD("run.best_epoch", INT, best_epoch, true),
     FIELD("run.learned", BOOL, learned, true),
+    FIELD("run.first_loss", DOUBLE, first_loss, true),
+    FIELD("run.half.step", INT64, half.step, true),
+    FIELD("run.half.samples", INT64, half.samples, true),
+    FIELD("run.half.correct", INT64, half.correct, true),
+    FIELD("run.half.loss", DOUBLE, half.loss, true),
     FIELD("run.fold", INT, fold, true),
     FIELD("run.folds", INT, folds, true),
     FIELD(TRAIN_META_FROM, BUFFER, from_path, false),
@@ -59,6 +64,12 @@ static const char *write_int(const void *field, char *out)
 {
     snprintf(out, NUMBER, "%d", *(const int *)field);
     return *(const int *)field ? out : NULL;
+}
+
+static const char *write_int64(const void *field, char *out)
+{
+    snprintf(out, NUMBER, "%" PRId64, *(const int64_t *)field);
+    return *(const int64_t *)field ? out : NULL;
 }
 
 static const char *write_double(const void *field, char *out)
@@ -97,6 +108,11 @@ static void read_int(const char *text, void *field)
     *(int *)field = text ? atoi(text) : 0;
 }
 
+static void read_int64(const char *text, void *field)
+{
+    *(int64_t *)field = text ? strtoll(text, NULL, 10) : 0;
+}
+
 static void read_double(const char *text, void *field)
 {
     *(double *)field = text ? strtod(text, NULL) : 0;
@@ -111,9 +127,10 @@ static const struct {
     write_fn write;
     void (*read)(const char *text, void *field);
 } kinds[KINDS] = {
-    [BOOL] = {write_bool, read_bool},       [INT] = {write_int, read_int},
-    [DOUBLE] = {write_double, read_double}, [HASH] = {write_hash, NULL},
-    [TEXT] = {write_text, read_text},       [BUFFER] = {write_buffer, NULL},
+    [BOOL] = {write_bool, read_bool},    [INT] = {write_int, read_int},
+    [INT64] = {write_int64, read_int64}, [DOUBLE] = {write_double, read_double},
+    [HASH] = {write_hash, NULL},         [TEXT] = {write_text, read_text},
+    [BUFFER] = {write_buffer, NULL},
 };
 
 /* Names and values of `session`, for weft_trainer_save_checkpoint. */

@@ -231,6 +231,7 @@ static enum app_exit end_epoch(struct train_session *session,
         return code;
     const char *diverged = find_divergence(session, &e, p);
     bool good = !diverged && !train_is_guessing(session, p, &session->half);
+    session->half = (struct weft_progress){.step = 0};
     double score = session->val ? e.val_accuracy : -e.loss;
     e.best = good && (!session->best_epoch || score > session->best);
     session->withheld = !good && !session->keep_going;
