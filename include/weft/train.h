@@ -18,6 +18,10 @@ struct weft_rate_point {
     float rate;
 };
 
+/* A network in training: weights, gradients, optimizer state, the training images and
+ * the recorded step, all on one device. */
+typedef struct weft_trainer weft_trainer;
+
 /* The default of batch and learning rate is the network's text, and without a value there
  * Adam at 1e-3 and batch 128. */
 struct weft_train_params {
@@ -99,18 +103,22 @@ struct weft_train_params {
      * ones in some epochs only: of a class all images are drawn before one of them is
      * again. Excludes class_weights, which would count a class twice. */
     bool balance;
-    /* The number of the first epoch, 0 or more, for a training in phases: a trainer for
-     * each, with a network of other frozen layers or rates, another schedule or other
-     * augmentation, from the model of the one before (`from`). Order and augmentation are
-     * those of the epochs from this one on; steps and epochs are counted on from those
-     * before; `epochs` and `rates` begin here. Moments of the optimizer begin at 0. */
+    /* The number of the first epoch, 0 or more, of a phase of a training. Order and
+     * augmentation are those of the epochs from this one on; steps and epochs are counted
+     * on from those before; `epochs` and `rates` begin here. */
     int first_epoch;
+    /* A phase after this trainer, which is destroyed and set to NULL, as `out` may be:
+     * the lists are recorded again over its buffers, for a network of the same layers of
+     * which others may be frozen or have other rates, and with other learning_rate,
+     * schedule, augment, epochs and first_epoch. Images, batch, seed and precision are
+     * its own. The weights continue, of an average as its values, and the moments of the
+     * optimizer begin at 0: the bits are those of a new trainer from weft_trainer_model.
+     * Only activations that need more memory, and images after a phase on features, are
+     * allocated again. WEFT_ERR_ARG for other layers, data or another device: the trainer
+     * is as before. NULL, or of NULL: none. */
+    weft_trainer **after;
 };
 #define weft_train_params(...) WEFT_PARAMS(weft_train_params, __VA_ARGS__)
-
-/* A network in training: weights, gradients, optimizer state, the training images and
- * the recorded step, all on one device. */
-typedef struct weft_trainer weft_trainer;
 
 /* Plans the memory, compiles the kernels, uploads weights and images. Kernels that are
  * new on a driver first pass a known-answer test, a step on few images; where one fails,

@@ -163,6 +163,24 @@ static enum weft_status create_in_better(weft_device *device, const weft_net *ne
     return status;
 }
 
+enum weft_status weft_trainer_check_params(const weft_net *net, const weft_dataset *data,
+                                           const struct weft_train_params *p)
+{
+    weft_context *ctx = net->ctx;
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    WEFT_TRY(check_data(ctx, net, &info));
+    WEFT_TRY(check_trained(net));
+    WEFT_REQUIRE(ctx, p->batch >= 0, "batch must be 0 or more");
+    WEFT_REQUIRE(ctx, p->audit >= 0, "audit must be 0 or more");
+    WEFT_TRY(check_parts(ctx, net, &info, p));
+    WEFT_REQUIRE(ctx, (unsigned)p->precision <= WEFT_PRECISION_AUTO,
+                 "precision must be a value of enum weft_precision");
+    WEFT_REQUIRE(ctx, isfinite(p->learning_rate) && p->learning_rate >= 0,
+                 "learning_rate must be a number, 0 or more");
+    return WEFT_OK;
+}
+
 enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
                                      const weft_dataset *data,
                                      const struct weft_train_params *params,
@@ -175,17 +193,9 @@ enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
     WEFT_REQUIRE_POINTER(ctx, data, "data");
     WEFT_REQUIRE_POINTER(ctx, out, "out");
     WEFT_TRY(WEFT_READ_PARAMS(ctx, params, p));
-    struct weft_dataset_info info;
-    weft_dataset_info(data, &info);
-    WEFT_TRY(check_data(ctx, net, &info));
-    WEFT_TRY(check_trained(net));
-    WEFT_REQUIRE(ctx, p->batch >= 0, "batch must be 0 or more");
-    WEFT_REQUIRE(ctx, p->audit >= 0, "audit must be 0 or more");
-    WEFT_TRY(check_parts(ctx, net, &info, p));
-    WEFT_REQUIRE(ctx, (unsigned)p->precision <= WEFT_PRECISION_AUTO,
-                 "precision must be a value of enum weft_precision");
-    WEFT_REQUIRE(ctx, isfinite(p->learning_rate) && p->learning_rate >= 0,
-                 "learning_rate must be a number, 0 or more");
+    if (p->after && *p->after)
+        return weft_trainer_begin_phase(device, net, data, p, out);
+    WEFT_TRY(weft_trainer_check_params(net, data, p));
     own.keep_features = own.keep_features && p->precision != WEFT_PRECISION_AUTO;
     if (p->precision == WEFT_PRECISION_AUTO)
         return create_in_better(device, net, data, p, out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A trainer's buffers: allocation, upload of images and initial weights; evaluation. */
+/* A trainer's buffers: allocation, upload of images and initial weights. */
 #include "train/trainer.h"
 #include "train/whiten.h"
 #include "dataset/dataset.h"
@@ -18,12 +18,11 @@
 
 #define MAX_CLASS_WEIGHT 1e6f
 
-enum { EVALUATION_BATCH = 256 };
-
+/* Unless it is there, from the phase before. */
 static enum weft_status alloc(struct weft_trainer *t, size_t bytes, struct weft_mem **out)
 {
     t->device_bytes += bytes + WEFT_BUFFER_PADDING;
-    return t->device->backend->alloc(t->device, bytes, out);
+    return *out ? WEFT_OK : t->device->backend->alloc(t->device, bytes, out);
 }
 
 /* The images of one batch, or their labels. */
@@ -42,13 +41,27 @@ static const struct weft_net *trained_net(const struct weft_trainer *t)
     return t->features.head ? t->features.head : t->net;
 }
 
+/* Those of the phase before, if they have the size. */
+static enum weft_status alloc_activations(struct weft_trainer *t)
+{
+    struct weft_mem **mem = &t->buffers.activations;
+    if (*mem && t->activation_bytes < t->plan->bytes) {
+        t->device->backend->free(t->device, *mem);
+        *mem = NULL;
+    }
+    if (!*mem) {
+        t->activation_bytes = t->plan->bytes;
+        WEFT_TRY(weft_plan_alloc(t->device, trained_net(t), t->plan, mem));
+    }
+    t->device_bytes += t->activation_bytes;
+    return WEFT_OK;
+}
+
 /* Activations, weights, gradients, optimizer state and step state. */
 static enum weft_status alloc_buffers(struct weft_trainer *t)
 {
     size_t weights = t->net->graph.weights * sizeof(float);
-    t->device_bytes += t->plan->bytes;
-    WEFT_TRY(
-        weft_plan_alloc(t->device, trained_net(t), t->plan, &t->buffers.activations));
+    WEFT_TRY(alloc_activations(t));
     WEFT_TRY(
         alloc(t, weft_graph_floats(&t->net->graph) * sizeof(float), &t->buffers.weights));
     WEFT_TRY(alloc(t, weights, &t->buffers.gradients));
@@ -179,30 +192,6 @@ static enum weft_status upload_noise(struct weft_trainer *t, const int32_t *labe
                                    rows * sizeof(*labels));
 }
 
-/* The images of one batch are the first ones until a step begins. */
-static enum weft_status upload_images(struct weft_trainer *t, const weft_dataset *data,
-                                      const struct weft_train_params *p)
-{
-    struct weft_dataset_info info;
-    weft_dataset_info(data, &info);
-    bool streamed = t->features.head || must_stream(t, data, p);
-    int rows = streamed ? t->batch + weft_augment_mixes(&t->augment) : t->count;
-    size_t pixels = (size_t)rows * (t->features.head ? t->features.count * sizeof(float)
-                                                     : weft_shape_count(t->net->input));
-    size_t labels = (size_t)rows * sizeof(int32_t);
-    struct weft_train_images *images = calloc(1, sizeof(*images));
-    if (!images)
-        return weft_out_of_memory(t->device->context, "trainer", sizeof(*images));
-    *images = (struct weft_train_images){.streamed = streamed, .rows = rows, .users = 1};
-    t->images = images;
-    WEFT_TRY(streamed ? alloc_staged(t, pixels, &images->pixels)
-                      : alloc(t, pixels, &images->pixels));
-    WEFT_TRY(streamed ? alloc_staged(t, labels, &images->labels)
-                      : alloc(t, labels, &images->labels));
-    return t->features.head ? upload_noise(t, info.labels, (size_t)rows)
-                            : upload_rows(t, data, info.labels, rows);
-}
-
 static void release_images(struct weft_trainer *t)
 {
     struct weft_train_images *images = t->images;
@@ -219,12 +208,46 @@ static void release_images(struct weft_trainer *t)
     free(images);
 }
 
-/* Initial weights that depend on the images or on a model: a restart needs neither. */
+/* The images of one batch are the first ones until a step begins. Those of the phase
+ * before stay where they are. */
+static enum weft_status upload_images(struct weft_trainer *t, const weft_dataset *data,
+                                      const struct weft_train_params *p)
+{
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    bool streamed = t->features.head || must_stream(t, data, p);
+    int rows = streamed ? t->batch + weft_augment_mixes(&t->augment) : t->count;
+    size_t pixels = (size_t)rows * (t->features.head ? t->features.count * sizeof(float)
+                                                     : weft_shape_count(t->net->input));
+    size_t labels = (size_t)rows * sizeof(int32_t);
+    struct weft_train_images *images = t->images;
+    if (images && !t->features.head && images->rows == rows &&
+        images->streamed == streamed) {
+        t->device_bytes += images->device_bytes;
+        return WEFT_OK;
+    }
+    release_images(t);
+    t->images = images = calloc(1, sizeof(*images));
+    if (!images)
+        return weft_out_of_memory(t->device->context, "trainer", sizeof(*images));
+    *images = (struct weft_train_images){.streamed = streamed, .rows = rows, .users = 1};
+    size_t before = t->device_bytes;
+    WEFT_TRY(streamed ? alloc_staged(t, pixels, &images->pixels)
+                      : alloc(t, pixels, &images->pixels));
+    WEFT_TRY(streamed ? alloc_staged(t, labels, &images->labels)
+                      : alloc(t, labels, &images->labels));
+    images->device_bytes = t->device_bytes - before;
+    return t->features.head ? upload_noise(t, info.labels, (size_t)rows)
+                            : upload_rows(t, data, info.labels, rows);
+}
+
+/* Initial weights that depend on the images, on a model or on the phase before: a restart
+ * needs none of them. */
 static enum weft_status make_initial(struct weft_trainer *t, const weft_dataset *data,
                                      const struct weft_train_params *p)
 {
     const struct weft_graph *graph = &t->net->graph;
-    if (!weft_whitens(t->net) && !p->from)
+    if (t->initial || (!weft_whitens(t->net) && !p->from))
         return WEFT_OK;
     size_t bytes = weft_graph_floats(graph) * sizeof(float);
     t->initial = malloc(bytes);
@@ -289,19 +312,11 @@ static enum weft_status begin_training(struct weft_trainer *t)
 
 enum weft_status weft_trainer_restart(struct weft_trainer *t)
 {
-    const struct weft_backend *backend = t->device->backend;
-    size_t bytes = t->net->graph.weights * sizeof(float);
-    float *zeros = calloc(1, bytes + 1);
-    if (!zeros)
-        return weft_out_of_memory(t->device->context, "trainer", bytes);
-    enum weft_status status = backend->write(t->device, t->moment1, 0, zeros, bytes);
-    if (!status)
-        status = backend->write(t->device, t->moment2, 0, zeros, bytes);
-    free(zeros);
+    struct weft_mem *const moments[] = {t->moment1, t->moment2};
+    WEFT_TRY(weft_trainer_clear(t, moments, WEFT_ARRAY_SIZE(moments)));
     t->epoch_metrics = (struct weft_epoch_metrics){0};
-    if (!status)
-        status = write_weights(t);
-    return status ? status : begin_training(t);
+    WEFT_TRY(write_weights(t));
+    return begin_training(t);
 }
 
 static enum weft_status copy_description(struct weft_trainer *t,
@@ -333,13 +348,33 @@ static enum weft_status copy_description(struct weft_trainer *t,
     return weft_preprocess_check(ctx, &t->preprocess);
 }
 
-static enum weft_status build(struct weft_trainer *t, const weft_net *net,
-                              const weft_dataset *data, const struct weft_train_params *p,
-                              enum weft_type type, const weft_trainer *share)
+/* Batch and steps, and what the optimizer needs. */
+static void count_steps(struct weft_trainer *t, const weft_net *net,
+                        const struct weft_dataset_info *info,
+                        const struct weft_train_params *p)
+{
+    t->count = info->count;
+    t->batch = p->batch ? p->batch : net->batch ? net->batch : 128;
+    t->parts = p->accumulate > 1 ? p->accumulate : 1;
+    if (t->batch > t->count)
+        t->batch = t->count - t->count % t->parts;
+    t->steps_per_epoch = t->count / t->batch;
+    t->seed = p->seed;
+    t->audit = p->audit;
+    t->optimizer = net->optimizer;
+    if (p->learning_rate > 0)
+        t->optimizer.learning_rate = p->learning_rate;
+}
+
+enum weft_status weft_trainer_build(struct weft_trainer *t, const weft_net *net,
+                                    const weft_dataset *data,
+                                    const struct weft_train_params *p,
+                                    enum weft_type type, const weft_trainer *share)
 {
     struct weft_dataset_info own, *info = &own;
     const weft_trainer *like = share && share->plan->type == type ? share : NULL;
     weft_dataset_info(data, info);
+    count_steps(t, net, info, p);
     WEFT_TRY(weft_net_copy(net, &t->net));
     WEFT_TRY(copy_description(t, info, p));
     WEFT_TRY(weft_trainer_plan_schedule(t, p));
@@ -354,7 +389,7 @@ static enum weft_status build(struct weft_trainer *t, const weft_net *net,
     WEFT_TRY(upload_groups(t));
     WEFT_TRY(upload_class_weights(t, info, p->class_weights));
     WEFT_TRY(weft_trainer_balance(t, info, p));
-    if (!t->images)
+    if (!share)
         WEFT_TRY(upload_images(t, data, p));
     if (t->features.head) {
         t->buffers.x = t->images->pixels;
@@ -388,25 +423,12 @@ enum weft_status weft_trainer_create_with_type(weft_device *device, const weft_n
     struct weft_trainer *t = calloc(1, sizeof(*t));
     if (!t)
         return weft_out_of_memory(device->context, "trainer", sizeof(*t));
-    struct weft_dataset_info info;
-    weft_dataset_info(data, &info);
     t->device = device;
-    t->count = info.count;
-    t->batch = p->batch ? p->batch : net->batch ? net->batch : 128;
-    t->parts = p->accumulate > 1 ? p->accumulate : 1;
-    if (t->batch > t->count)
-        t->batch = t->count - t->count % t->parts;
-    t->steps_per_epoch = t->count / t->batch;
-    t->seed = p->seed;
-    t->audit = p->audit;
-    t->optimizer = net->optimizer;
-    if (p->learning_rate > 0)
-        t->optimizer.learning_rate = p->learning_rate;
     if (share) {
         t->images = share->images;
         t->images->users++;
     }
-    enum weft_status status = build(t, net, data, p, type, share);
+    enum weft_status status = weft_trainer_build(t, net, data, p, type, share);
     if (status)
         weft_trainer_destroy(&t);
     else
@@ -462,25 +484,4 @@ void weft_trainer_destroy(weft_trainer **trainer)
     free(t->dataset_known_as);
     free(t);
     *trainer = NULL;
-}
-
-enum weft_status(weft_trainer_evaluate)(weft_trainer *t, const weft_dataset *data,
-                                        struct weft_prediction *predictions,
-                                        struct weft_eval *out, size_t size)
-{
-    WEFT_REQUIRE_POINTER(NULL, t, "trainer");
-    WEFT_REQUIRE_DEVICE(t->device);
-    WEFT_REQUIRE_POINTER(t->device->context, data, "data");
-    WEFT_REQUIRE_POINTER(t->device->context, out, "out");
-    const float *features = NULL;
-    if (t->features.head)
-        WEFT_TRY(weft_features_of(t, data, &features));
-    if (!t->inference)
-        WEFT_TRY(weft_inference_create(t->device, trained_net(t), weft_trainer_weights(t),
-                                       features ? NULL : &t->normalization,
-                                       EVALUATION_BATCH, WEFT_FLOAT32, NULL,
-                                       &t->inference));
-    else
-        WEFT_TRY(weft_inference_refresh(t->inference));
-    return weft_inference_evaluate(t->inference, data, features, predictions, out, size);
 }

@@ -26,6 +26,7 @@ struct weft_train_images {
     bool streamed; /* one batch, written before each step */
     int rows;
     int users;
+    size_t device_bytes;
 };
 
 struct weft_trainer {
@@ -34,7 +35,9 @@ struct weft_trainer {
     struct weft_features features;
     struct weft_plan *plan; /* of the network, or of what follows its features */
     struct weft_buffers buffers;
-    float *initial; /* weights that depend on images (whiten.h) or a model; else NULL */
+    size_t activation_bytes; /* of buffers.activations; a plan may use fewer */
+    float *initial; /* weights that depend on images (whiten.h), a model or the phase
+                       before; else NULL */
     struct weft_mem *moment1, *moment2;
     /* With a batch in parts: the sums of their gradients; the losses of its rows, then
      * whether each is correct. NULL: it is in one. */
@@ -97,6 +100,23 @@ enum weft_status weft_trainer_create_with_type(weft_device *device, const weft_n
                                                enum weft_type type,
                                                const weft_trainer *share,
                                                weft_trainer **out);
+/* The same, for a trainer of `device`. What is there already stays: images, initial
+ * weights and buffers of the phase before. */
+enum weft_status weft_trainer_build(struct weft_trainer *trainer, const weft_net *net,
+                                    const weft_dataset *data,
+                                    const struct weft_train_params *params,
+                                    enum weft_type type, const weft_trainer *share);
+/* phase.c. Zeros in buffers of the trained weights; those that are NULL are left out. */
+enum weft_status weft_trainer_clear(struct weft_trainer *trainer,
+                                    struct weft_mem *const *mems, size_t count);
+/* The next phase, after params->after. */
+enum weft_status weft_trainer_begin_phase(weft_device *device, const weft_net *net,
+                                          const weft_dataset *data,
+                                          struct weft_train_params *params,
+                                          weft_trainer **out);
+/* precision.c. Params that do not fit the network or the data. */
+enum weft_status weft_trainer_check_params(const weft_net *net, const weft_dataset *data,
+                                           const struct weft_train_params *params);
 /* kernel_check.c. The known-answer test: a step of the trainer on few images, call by
  * call, unless its kernels have passed it on this driver before. An algorithm that fails
  * is replaced, with a warning, and both lists are recorded again. WEFT_ERR_MISMATCH:

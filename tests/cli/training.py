@@ -383,6 +383,19 @@ def parts():
     says(train(4, "--batch", "16", "--accumulate", "3"), "has no 3 equal parts")
 
 
+def two_are_one():
+    """Two phases with the same settings are one run: weights and moments have the same bits where
+    the optimizer has no state beside the weights."""
+    with open("plain.net", "w") as f:
+        f.write(CONV.replace("adam 0.01", "sgd 0.01 momentum=0"))
+    options = ["--augment", "flip shift=1"]
+    train(0, *options, "--epochs", "3", "--out", "one", net="plain.net")
+    train(0, *options, "--phases", "epochs=1; epochs=2", "--out", "two", net="plain.net")
+    for name in ("last", "best"):
+        check(Model(f"one/{name}.safetensors").data == Model(f"two/{name}.safetensors").data,
+              f"{name}: two phases differ from one run")
+
+
 def phases():
     """A run in phases: frozen layers, rates and schedules are those of the phase; resumed after
     every epoch, also at the change, it has the same bits."""
@@ -409,6 +422,21 @@ def phases():
     check(log_of("whole")[0]["phases"].startswith("epochs=2 lr=0.02 freeze='conv1'"), "the log")
     says(weft(2, "train", "-d", "cpu", "--resume", "--out", "whole", "--phases", "epochs=9"),
          "continues with --phases epochs=2 lr=0.02")
+
+    two_are_one()
+    # Stopped after the first step of the second phase, and then at the next one.
+    stopped = train(0, "--phases", text, "--out", "middle", "--target-accuracy", "0.01")
+    check("epochs 1 to 2" in stopped.stderr, "one epoch")
+    resume = ["train", "-d", "cpu", "--resume", "--out", "middle"]
+    weft(0, *resume, "--target-accuracy", "0.01")
+    for step in (1, 2):
+        weft(0, *resume, "--time-limit", "0.000001s")
+        check(int(Model("middle/last.safetensors").metadata["train.step"]) ==
+              int(models[1].metadata["train.step"]) + step, f"stopped at step {step} of a phase")
+    weft(0, *resume)
+    for name in ("last", "best"):
+        check(read(f"whole/{name}.safetensors") == read(f"middle/{name}.safetensors"),
+              f"{name}: a run that stopped in a phase has other bits")
 
     result = json.loads(train(0, "--phases", "epochs=2; epochs=1 lr=1e-12", "--out", "early", "-f",
                               "json").stdout)

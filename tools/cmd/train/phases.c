@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs in phases: a trainer for each, from the model of the one before. */
+/* Runs in phases: their texts, and the change from one to the next. */
 #define _GNU_SOURCE
 #include "train/train.h"
 
@@ -138,7 +138,6 @@ void train_free_phases(struct train_session *session)
     free(session->phase_words);
     free(session->phases_text);
     free(session->phase_net);
-    weft_model_destroy(&session->phase_model);
 }
 
 int train_phase_begin(const struct train_session *session)
@@ -206,19 +205,12 @@ enum app_exit train_open_phase_net(struct train_session *session)
 
 enum app_exit train_next_phase(struct train_session *session, struct weft_progress *p)
 {
-    weft_model *model = NULL;
-    enum weft_status status = weft_trainer_model(session->trainer, &model);
-    if (status)
-        return app_report_error(session->app, APP_WORK, status);
-    weft_trainer_destroy(&session->trainer);
-    weft_model_destroy(&session->phase_model);
-    session->phase_model = model;
     train_set_phase(session, session->phase + 1);
     enum app_exit code = train_open_phase_net(session);
     if (code)
         return code;
     term_wait_begin("Compiling kernels (cached for the next run)");
-    status = train_create_trainer(session);
+    enum weft_status status = train_create_trainer(session);
     term_wait_end();
     if (!status)
         status = weft_trainer_progress(session->trainer, p);

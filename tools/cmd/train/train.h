@@ -111,18 +111,17 @@ struct train_session {
     const char *freeze;           /* as --freeze; NULL: none */
     const char *layer_rates;      /* as --layer-rates; NULL: the network's */
     struct train_phase phases[TRAIN_MAX_PHASES]; /* in `phase_words` */
-    int phase_count, phase;  /* 0: a run without phases; the present one, from 0 on */
-    char *phase_words;       /* the texts of the phases */
-    char *phases_text;       /* the same, for the checkpoint */
-    char *phase_net;         /* the network that those of the phases are made of */
-    weft_model *phase_model; /* of the end of the phase before; NULL: none */
-    bool balance;            /* every class is drawn equally often */
-    bool new_rate;           /* of a resumed run: not that of its checkpoint */
-    double target_accuracy;  /* 0: none */
-    int patience;            /* epochs without a better one; 0: any number */
-    double time_limit;       /* seconds since `start`; 0: none */
-    bool plan;               /* the epochs are planned by the time limit */
-    double planned_rate;     /* images/s, measured for it; 0: not measured */
+    int phase_count, phase; /* 0: a run without phases; the present one, from 0 on */
+    char *phase_words;      /* the texts of the phases */
+    char *phases_text;      /* the same, for the checkpoint */
+    char *phase_net;        /* the network that those of the phases are made of */
+    bool balance;           /* every class is drawn equally often */
+    bool new_rate;          /* of a resumed run: not that of its checkpoint */
+    double target_accuracy; /* 0: none */
+    int patience;           /* epochs without a better one; 0: any number */
+    double time_limit;      /* seconds since `start`; 0: none */
+    bool plan;              /* the epochs are planned by the time limit */
+    double planned_rate;    /* images/s, measured for it; 0: not measured */
     struct weft_preprocess_params preprocess; /* of images for the model */
     double start;
     bool keep_going;       /* after divergence */
@@ -176,7 +175,7 @@ enum app_exit train_seeds(struct app *app, const struct train_options *options);
 /* The same for each fold of --folds. */
 enum app_exit train_folds(struct app *app, const struct train_options *options);
 
-/* Creates the trainer, for session->epochs. */
+/* Creates the trainer, for session->epochs; or, where there is one, begins the phase. */
 enum weft_status train_create_trainer(struct train_session *session);
 
 /* train_rate.c. Searches for a learning rate, instead of a run. */

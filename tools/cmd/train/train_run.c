@@ -226,13 +226,11 @@ enum weft_status train_create_trainer(struct train_session *session)
                            .rates_by_step =
                                session->rates && !strcmp(session->rate_unit, "step"),
                            .preprocess = &session->preprocess,
-                           .from = session->phase_model ? session->phase_model
-                                   : session->from      ? session->from
-                                                        : session->checkpoint,
+                           .from = session->from ? session->from : session->checkpoint,
                            .keep_features = true,
                            .features_dir = session->images.params.cache_dir,
                            .stream = session->stream, .balance = session->balance,
-                           .class_weights = session->weights);
+                           .class_weights = session->weights, .after = &session->trainer);
     return weft_trainer_create(session->app->device, session->net, session->train,
                                &params, &session->trainer);
 }
