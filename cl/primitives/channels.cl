@@ -3,7 +3,7 @@
  *
  *     copy_channels:   y[row][y_first + c] = x[row][x_first + c], c < count
  *     scale:           y[image][position][c] = x[image][position][c] scale[image][c]
- *     scale_gradient:  dscale[image][c] = sum over positions of x dy
+ *     scale_gradient:  dscale[image][c] = sum over positions of x dy, or of dy (SUMS)
  *     channel_shuffle: y[row][j groups + i] = x[row][i per_group + j]
  *
  * Each is multiplied by f'(output) if ACT is not the identity; `output` has the layout of
@@ -12,6 +12,9 @@
  * dscale, has `blocks` vectors. */
 #ifndef TAILS
 #define TAILS 1 /* VW does not divide every number of channels and every first one */
+#endif
+#ifndef SUMS
+#define SUMS 0
 #endif
 #include "lib/activation.h"
 #include "lib/common.h"
@@ -91,7 +94,8 @@ __kernel void scale_gradient(VIEW(const stored_x, x), VIEW(const stored_other, d
     floatv sum = (floatv)(0.0f);
     for (uint position = 0; position < positions; position++) {
         const uint at = position * channels;
-        sum = MAD(VLOAD_X(x + at), VLOAD_OTHER(dy + at), sum);
+        const floatv g = VLOAD_OTHER(dy + at);
+        sum = SUMS ? sum + g : MAD(VLOAD_X(x + at), g, sum);
     }
     store_in_run(with_act_grad(sum, output + output_at + to, act_params),
                  dscale + dscale_at + to, channels - c);

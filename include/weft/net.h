@@ -100,7 +100,8 @@ extern "C" {
  * bias-rate. frozen=yes keeps a layer's params as they are, and a batch-norm uses its
  * running statistics, as at inference, and leaves them; nothing is computed for the
  * gradients of frozen layers, and none at or before the last of frozen first layers.
- * frozen=weights keeps the weight alone: of a batch-norm the scale.
+ * frozen=weights keeps the weight alone, of a batch-norm the scale; of conv and dense the
+ * gradient of the weight is not computed either.
  *
  * clip=C multiplies the gradient of a step by min(1, C / (its norm + 1e-6)), before decay
  * and moments, as clip_grad_norm_ of PyTorch does: the norm is that of all gradients

@@ -100,10 +100,11 @@ static void sum_image(const void *data, size_t item)
         double sum[CPU_BLOCK] = {0};
         count = cpu_block(c, a->channels);
         for (size_t p = item * a->positions; p < (item + 1) * a->positions; p++) {
-            const float *x = cpu_floats(a->x) + p * a->channels + c;
-            const float *dy = cpu_floats(a->dy) + p * a->channels + c;
+            size_t at = p * a->channels + c;
+            const float *x = a->sums ? NULL : cpu_floats(a->x) + at;
+            const float *dy = cpu_floats(a->dy) + at;
             for (int j = 0; j < count; j++)
-                sum[j] += (double)x[j] * (double)dy[j];
+                sum[j] += (x ? (double)x[j] : 1.0) * (double)dy[j];
         }
         store(&a->act_grad, sum, a->dscale, item * a->channels + c, count);
     }

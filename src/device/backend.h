@@ -145,10 +145,11 @@ struct weft_scale_args {
     struct weft_view x, scale, y;
 };
 
-/* dscale[image][c] = sum over positions of x dy, in a fixed order, times `act_grad`,
- * whose output is laid out as dscale. */
+/* dscale[image][c] = sum over positions of x dy, or with `sums` of dy, in a fixed order,
+ * times `act_grad`, whose output is laid out as dscale. With `sums` x is absent. */
 struct weft_scale_gradient_args {
     int n, positions, channels;
+    bool sums;
     struct weft_act_grad act_grad;
     struct weft_view x, dy, dscale;
 };

@@ -55,13 +55,18 @@ static double copy_channels_work(const union weft_primitive_args *args)
 
 #define SCALE_SHAPE(args)                                       \
     NUMBER(args, "n", n), NUMBER(args, "positions", positions), \
-        NUMBER(args, "channels", channels), ACT_GRAD(args),     \
-    {                                                           \
-        0                                                       \
-    }
-static const struct problem_field scale[] = {SCALE_SHAPE(weft_scale_args)};
+        NUMBER(args, "channels", channels), ACT_GRAD(args)
+static const struct problem_field scale[] = {SCALE_SHAPE(weft_scale_args), {0}};
 static const struct problem_field scale_gradient[] = {
-    SCALE_SHAPE(weft_scale_gradient_args)};
+    SCALE_SHAPE(weft_scale_gradient_args),
+    {"sums",
+     FIELD_FLAG,
+     1,
+     {offsetof(struct weft_scale_gradient_args, sums)},
+     0,
+     NULL,
+     0},
+    {0}};
 
 static bool complete_scale(union weft_primitive_args *args)
 {
@@ -82,7 +87,8 @@ static bool complete_scale_gradient(union weft_primitive_args *args)
     double factors = (double)a->n * a->channels, count = factors * a->positions;
     if (a->n < 1 || a->positions < 1 || a->channels < 1 || !is_possible_count(count))
         return false;
-    set_view(&a->x, count);
+    if (!a->sums)
+        set_view(&a->x, count);
     set_view(&a->dy, count);
     set_view(&a->dscale, factors);
     complete_act_grad(&a->act_grad, factors);

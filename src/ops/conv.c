@@ -137,7 +137,9 @@ static enum weft_status backward(struct weft_command_list *list,
                                  const struct weft_node_tensors *tensors)
 {
     struct weft_conv_args args = arguments(node, tensors);
-    if (weft_node_is_trained(node)) {
+    if (weft_node_trains_bias_only(node))
+        WEFT_TRY(weft_op_bias_gradient(list, tensors));
+    else if (weft_node_is_trained(node)) {
         WEFT_TRY(weft_list_begin_segment(list, WEFT_SEGMENT_SAME_NODE,
                                          WEFT_PHASE_BWD_WEIGHTS));
         WEFT_TRY(list->primitives->conv_backward_weights(list, &args));
@@ -154,6 +156,7 @@ const struct weft_op weft_op_conv = {
     .takes_act = true,
     .shape = shape,
     .flops = flops,
+    .saved = weft_op_bias_sums,
     .forward = forward,
     .backward = backward,
     .to_native_index = native_index,

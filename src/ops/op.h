@@ -116,6 +116,13 @@ static inline bool weft_node_is_trained(const struct weft_node *node)
     return false;
 }
 
+/* True if the node's bias is trained and its weight frozen. */
+static inline bool weft_node_trains_bias_only(const struct weft_node *node)
+{
+    const struct weft_param *bias = &node->params[WEFT_PARAM_BIAS];
+    return node->params[WEFT_PARAM_WEIGHT].frozen && bias->count && !bias->frozen;
+}
+
 /* The number of values that an optimizer may train. */
 static inline size_t weft_node_trained_count(const struct weft_node *node)
 {
@@ -270,6 +277,12 @@ void weft_op_add_param(struct weft_node *node, enum weft_param_role role, int co
                        float value);
 void weft_op_add_weights(struct weft_node *node, const struct weft_layer_params *p,
                          int outputs);
+
+/* bias_gradient.c. The backward pass of a node that trains its bias only, but for the
+ * gradient of its input; and its saved floats. */
+size_t weft_op_bias_sums(const struct weft_node *node, int n);
+enum weft_status weft_op_bias_gradient(struct weft_command_list *list,
+                                       const struct weft_node_tensors *tensors);
 
 /* Index of value `i` of a row in the order of model files, in our order: to_native_index
  * of params with one value for each. */

@@ -17,6 +17,7 @@ struct channels_case {
     struct fused_act act, factors_act;
     struct lab_tensor *x, *y, *dy, *dx;
     struct lab_tensor *factors, *dfactors; /* of scale */
+    struct lab_tensor *sums;               /* of dy over positions */
     struct weft_copy_channels_args copy;   /* forward, without views */
     bool zero_rest_backward;
     int n, positions, channels;
@@ -112,6 +113,22 @@ static enum weft_status record_scale_gradient(const struct verify_case *c,
     return list->primitives->scale_gradient(list, &args);
 }
 
+static enum weft_status record_sums(const struct verify_case *c, enum lab_side side,
+                                    struct weft_command_list *list)
+{
+    const struct channels_case *s = (const struct channels_case *)c;
+    const struct weft_scale_gradient_args args = {
+        .n = s->n,
+        .positions = s->positions,
+        .channels = s->channels,
+        .sums = true,
+        .act_grad = act_grad_of(s, &s->factors_act, side),
+        .dy = view_of(s, s->dy, side),
+        .dscale = view_of(s, s->sums, side),
+    };
+    return list->primitives->scale_gradient(list, &args);
+}
+
 static enum weft_status record_shuffle(const struct verify_case *c, enum lab_side side,
                                        struct weft_command_list *list)
 {
@@ -143,7 +160,7 @@ static enum weft_status record_shuffle_back(const struct verify_case *c,
 }
 
 struct channels_runs {
-    struct verify_run *forward, *backward, *factors;
+    struct verify_run *forward, *backward, *factors, *sums;
 };
 
 static void fill(struct channels_case *s, bool integers)
@@ -200,14 +217,18 @@ static void bound_scale(struct channels_case *s, bool integers)
         double factor = (double)factors[k];
         if (!integers)
             s->y->bound[i] = FP32_UNIT_ROUNDOFF * fabs((double)x[i] * factor);
-        if (is_rounded) /* the size of the sum, first */
+        if (is_rounded) { /* the sizes of the sums, first */
             s->dfactors->bound[k] += fabs((double)x[i] * (double)dy[i]);
+            s->sums->bound[k] += fabs((double)dy[i]);
+        }
         if (!is_exact(&s->act, integers))
             bound_gradient(s, &s->act, s->dx, i, fabs((double)dy[i] * factor), 1);
     }
-    for (size_t k = 0; is_rounded && k < s->dfactors->count; k++)
+    for (size_t k = 0; is_rounded && k < s->dfactors->count; k++) {
         bound_gradient(s, &s->factors_act, s->dfactors, k, s->dfactors->bound[k],
                        s->positions + 1);
+        bound_gradient(s, &s->factors_act, s->sums, k, s->sums->bound[k], s->positions);
+    }
 }
 
 static enum weft_status check_gradient(struct channels_case *s, struct channels_runs *r,
@@ -250,6 +271,8 @@ static enum weft_status run_case(struct channels_case *s, struct channels_runs *
         WEFT_TRY(run_and_compare(c, r->backward, name));
         if (r->factors)
             WEFT_TRY(run_and_compare(c, r->factors, name));
+        if (r->sums)
+            WEFT_TRY(run_and_compare(c, r->sums, name));
     }
     if (!has_gradient || is_fp16_run(c->check))
         return WEFT_OK;
@@ -345,7 +368,7 @@ static enum weft_status verify_scale_case(struct verify_context *k)
 {
     struct channels_case s = {0};
     struct verify_case *c = &s.base;
-    struct channels_runs r;
+    struct channels_runs r = {0};
     random_size(k, &s);
     s.channels = random_channels(k);
 
@@ -356,6 +379,7 @@ static enum weft_status verify_scale_case(struct verify_context *k)
     case_describe_act(c, ", of the factors ", s.factors_act.activation);
     s.factors = add_tensor(&s, "factors", s.n, s.channels);
     s.dfactors = add_tensor(&s, "dfactors", s.n, s.channels);
+    s.sums = add_tensor(&s, "sums", s.n, s.channels);
     if (s.factors_act.activation.act)
         s.factors_act.output = add_tensor(&s, "factor output", s.n, s.channels);
     r.forward =
@@ -364,6 +388,8 @@ static enum weft_status verify_scale_case(struct verify_context *k)
                               (struct lab_tensor *[]){s.dx, NULL});
     r.factors = case_add_run(c, "gradient of the factors", record_scale_gradient,
                              (struct lab_tensor *[]){s.dfactors, NULL});
+    r.sums = case_add_run(c, "sums of a gradient", record_sums,
+                          (struct lab_tensor *[]){s.sums, NULL});
     enum weft_status status = run_case(&s, &r, bound_scale, true);
     case_finish(c);
     return status;

@@ -176,6 +176,40 @@ static void test_frozen(const weft_dataset *data, const char *optimizer, bool fl
     }
 }
 
+#define BIASES(option)                                                         \
+    "conv 6 3x3 relu " option "\nmax-pool 2\nconv 8 3x3 relu pad=same " option \
+    "\nflatten\ndense 4 " option "\nsoftmax\noptimizer sgd 0.01 momentum=0\nbatch 40\n"
+
+/* frozen=weights: no launch for the gradients of weights, and those of biases are the
+ * same up to rounding. */
+static void test_bias_gradients(const weft_dataset *data)
+{
+    static const char *const names[] = {"conv1", "conv2", "dense1"};
+    weft_trainer *t = make_trainer(device, BIASES("frozen=weights"), data, 2, false);
+    weft_trainer *all = make_trainer(device, BIASES(""), data, 2, false);
+    for (int i = 0; i < t->gradients->call_count; i++) {
+        enum weft_primitive p = t->gradients->calls[i].call.primitive;
+        CHECK(p != WEFT_PRIMITIVE_conv_backward_weights &&
+              p != WEFT_PRIMITIVE_dense_backward_weights);
+    }
+    CHECK_OK(weft_trainer_run(t, 1));
+    CHECK_OK(weft_trainer_run(all, 1));
+    float *got = read_moments(t), *want = read_moments(all);
+    for (int n = 0; n < 3; n++) {
+        const struct weft_param *bias = &node_of(t, names[n])->params[WEFT_PARAM_BIAS];
+        double size = 0;
+        for (size_t i = bias->at; i < bias->at + bias->count; i++)
+            size = fmax(size, fabs((double)want[i]));
+        CHECK(size > 0);
+        for (size_t i = bias->at; i < bias->at + bias->count; i++)
+            CHECK_NEAR((double)got[i], (double)want[i], 1e-5 * size);
+    }
+    free(got);
+    free(want);
+    weft_trainer_destroy(&t);
+    weft_trainer_destroy(&all);
+}
+
 /* frozen=weights: the bias is trained, and a batch-norm keeps counting. */
 static void test_frozen_weights(const weft_dataset *data)
 {
@@ -409,6 +443,7 @@ int main(int argc, char **argv)
     if (!compiles)
         test_frozen(data, "optimizer sgd 0.01 decay=0.1\n", true);
     test_frozen_weights(data);
+    test_bias_gradients(data);
     for (int act = 0; act < (compiles ? 1 : 3); act++)
         test_frozen_norm(act);
     test_clip(data, 0.125);

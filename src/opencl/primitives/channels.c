@@ -26,6 +26,7 @@ struct channels_launch {
     const struct weft_view *x, *other, *y; /* other: may be NULL */
     const struct weft_act_grad *act_grad;
     int edges; /* bitwise or of the channels where vectors begin or end */
+    bool sums; /* x is absent */
     int number_count;
     size_t numbers[9];
 };
@@ -39,6 +40,8 @@ static enum weft_status launch(struct weft_command_list *list, const int *values
     ocl_define_activation(&options, l->act_grad->activation);
     ocl_define_view_fp16(&options, "X_HALF", *l->x);
     ocl_define_view_fp16(&options, "Y_HALF", *l->y);
+    if (l->sums)
+        ocl_define(&options, "SUMS", 1);
     if (l->act_grad->activation.act)
         ocl_define_view_fp16(&options, "ACT_GRAD_HALF", l->act_grad->output);
     struct ocl_launch launch = {.source = "channels.cl",
@@ -125,6 +128,7 @@ static enum weft_status record_scale_gradient(struct weft_command_list *list,
                       .y = &a->dscale,
                       .act_grad = &a->act_grad,
                       .edges = a->channels,
+                      .sums = a->sums,
                       .number_count = 4,
                       .numbers = {(size_t)a->n * blocks, blocks, (size_t)a->channels,
                                   (size_t)a->positions},
