@@ -266,6 +266,7 @@ def as_needed():
           "1 of 600 files left out" in out, f"begins again: {out}")
     out = train(*words, "--out", "s", data="pngs", says="599 for training")
     check("Decoded" not in out and same("r", "s"), f"left out: {out}")
+    late(("--val-split", 0, "--cache", "png3", "--out", "v", "--time-limit", "1s"))
     # The plan for a time limit is made again, of what is left.
     words = ("--val-split", 0, "--cache", "png2")
     out = train("--time-limit", "1s", *words, "--out", "t", data="pngs", says="the run begins again")
@@ -273,6 +274,21 @@ def as_needed():
     if "Time limit reached" not in out: # on a loaded machine
         train("-e", out.rsplit("Plan", 1)[1].split()[0], *words, "--out", "u", data="pngs")
         check(same("t", "u"), "the planned run is that of its epochs")
+
+
+def late(words):
+    """A run that begins again after its time limit plans one epoch: it waits to write its first
+    line for longer than the limit, before it reads the damaged image."""
+    reader, writer = os.pipe()
+    os.write(writer, bytes(fcntl.fcntl(writer, F_GETPIPE_SZ)))
+    process = subprocess.Popen([WEFT, "train", "-d", "cpu", "--data", "pngs", "--net", "t.net",
+                                *map(str, words)], stdout=writer, stderr=writer)
+    os.close(writer)
+    time.sleep(1.1)
+    with os.fdopen(reader, "rb") as pipe:
+        out = pipe.read().strip(b"\0").decode()
+    again = out.find("the run begins again")
+    check(process.wait() == 0 and 0 <= again < out.rfind("Plan    1 epochs"), f"a late run: {out}")
 
 
 def idx(folder, count, rng):
