@@ -9,6 +9,7 @@
 #include "lab/random.h"
 #include "model/model.h"
 #include "model/weights.h"
+#include "os/memory.h"
 #include "shared/state.h"
 #include "util/hash.h"
 
@@ -134,6 +135,15 @@ static enum weft_status upload_class_weights(struct weft_trainer *t,
     return status;
 }
 
+/* The memory of the device; where it is the host's, at most what the process may use. */
+static uint64_t memory_of(const struct weft_device_info *device)
+{
+    uint64_t all = device->global_mem_bytes, host = weft_memory_bytes("");
+    bool shared =
+        device->kind == WEFT_DEVICE_CPU || device->kind == WEFT_DEVICE_INTEGRATED;
+    return shared && host && host < all ? host : all;
+}
+
 /* True: the device has the images of one batch. */
 static bool must_stream(const struct weft_trainer *t, const weft_dataset *data,
                         const struct weft_train_params *p)
@@ -142,7 +152,7 @@ static bool must_stream(const struct weft_trainer *t, const weft_dataset *data,
     uint64_t pixels = (uint64_t)t->count * weft_shape_count(t->net->input);
     uint64_t padded = pixels + WEFT_BUFFER_PADDING + WEFT_ALIGN;
     return p->stream || weft_dataset_is_decoding(data) || pixels > WEFT_MAX_ELEMENTS ||
-           padded > device->max_alloc_bytes || pixels > device->global_mem_bytes / 2;
+           padded > device->max_alloc_bytes || pixels > memory_of(device) / 2;
 }
 
 /* Images and labels of `rows` places; behind the last image the first. */
