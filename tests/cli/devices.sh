@@ -9,18 +9,29 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 passed=0 failed=0
 
-# expect CODE REGEX COMMAND...: checks the exit code and the output, joined to one line
+# expect CODE REGEX COMMAND...: checks the exit code and the output
 expect() {
     local code=$1 regex=$2 got
     shift 2
     timeout 100 "$@" >"$dir/out" 2>&1 </dev/null
     got=$?
-    if [ $got -eq "$code" ] && tr -s '\n ' ' ' <"$dir/out" | grep -qE -- "$regex"; then
+    if [ $got -eq "$code" ]; then
+        says "$regex" "$*"
+        return
+    fi
+    failed=$((failed + 1))
+    echo "FAILED: $*: exit code $got, should be $code"
+    sed 's/^/    | /' "$dir/out" | head -20
+}
+
+# says REGEX [COMMAND]: checks the output of the previous command, joined to one line
+says() {
+    if tr -s '\n ' ' ' <"$dir/out" | grep -qE -- "$1"; then
         passed=$((passed + 1))
         return
     fi
     failed=$((failed + 1))
-    echo "FAILED: $*: exit code $got, should be $code and say '$regex'"
+    echo "FAILED: ${2-the same}: should say '$1'"
     sed 's/^/    | /' "$dir/out" | head -20
 }
 
@@ -52,13 +63,13 @@ expect 1 'act .* BUILD FAILED .*does not build on ' bash -c \
 # --- a query that fails once is reported, whichever it is; thorough: each, else some
 caches=${XDG_CACHE_HOME-}
 export XDG_CACHE_HOME=$dir/queries
-"$weft" verify -d 0 --family vec --op add --cases 1 >/dev/null 2>&1 # fills the cache
+"$weft" tune -d 0 --show >/dev/null 2>&1 # fills the cache; it only opens the device
 for call in clGetPlatformIDs clGetPlatformInfo clGetDeviceIDs clGetDeviceInfo; do
     step=1
     [[ ${TESTS_SCOPE-} == thorough || $call == *IDs ]] || step=3
     for ((n = 0; n < 100; n += step)); do
         OPENCL_LAYERS=$layer WEFT_LAYER_FAULT=$call:-5:$n:once timeout 100 \
-            "$weft" verify -d 0 --family vec --op add --cases 1 >"$dir/out" 2>&1
+            "$weft" tune -d 0 --show >"$dir/out" 2>&1
         grep -q '^layer: planted' "$dir/out" || break
         # An index never means another device.
         if grep -qE '^weft.*(left out|opencl).*CL_OUT_OF_RESOURCES' "$dir/out" &&
@@ -110,10 +121,10 @@ expect 2 'no such folder' "$weft" devices --doctor --root "$dir/nowhere"
 
 machine nothing
 finds 'Settings .*CUDA_VISIBLE_DEVICES=0: NVIDIA.*GPUs +- no GPU on the PCI bus'
-finds 'Drivers +- [^!]* has no .icd file.*Files +- no device file'
+says 'Drivers +- [^!]* has no .icd file.*Files +- no device file'
 settings=(CUDA_VISIBLE_DEVICES= OCL_ICD_FILENAMES=/nowhere/lib.so)
 finds '! OCL_ICD_FILENAMES names /nowhere/lib.so, which does not exist: unset'
-finds '! CUDA_VISIBLE_DEVICES= hides every GPU'
+says '! CUDA_VISIBLE_DEVICES= hides every GPU'
 settings=(RUSTICL_ENABLE=swrast)
 
 machine full
@@ -124,15 +135,18 @@ gpu 0000:04:00.0 0x030000 0x1234 bochs
 gpu 0000:05:00.0 0x020000 0x8086 e1000
 gpu 0000:06:00.0 0x030000 0x10de vfio-pci
 gpu 0000:07:00.0 0x030000 0x1002
+gpu 0000:08:00.0 0x120000 0x1e52
+echo 0xfaca >"$m/sys/bus/pci/devices/0000:08:00.0/device"
 touch "$m/dev/dri/renderD128"
 system debian 12
 finds '! 0000:00:02.0, a GPU of Intel [^!]*has no OpenCL driver: install intel-opencl-icd'
-finds '! 0000:01:00.0, [^!]* the driver nouveau in the kernel'
-finds '! 0000:03:00.0, a GPU of AMD [^!]*bookworm-[^!]*, and set RUSTICL_ENABLE=rad'
-finds '- 0000:04:00.0 [^!]*display controller'
-finds '- 0000:06:00.0, [^!]*reserved for a virtual machine'
-finds '! 0000:07:00.0, [^!]* has no driver in the kernel'
-finds 'ok /[^ ]*dev/dri/renderD128 can be opened'
+says '! 0000:01:00.0, [^!]* the driver nouveau in the kernel'
+says '! 0000:03:00.0, a GPU of AMD [^!]*bookworm-[^!]*, and set RUSTICL_ENABLE=rad'
+says '- 0000:04:00.0 [^!]*display controller'
+says '- 0000:06:00.0, [^!]*reserved for a virtual machine'
+says '! 0000:07:00.0, [^!]* has no driver in the kernel'
+says '- 0000:08:00.0 .1e52:faca. is an accelerator without a known driver'
+says 'ok /[^ ]*dev/dri/renderD128 can be opened'
 if grep -q 0000:05 "$dir/out"; then
     failed=$((failed + 1))
     echo "FAILED: a network card is taken for a GPU"
@@ -147,10 +161,13 @@ echo libm.so.6 >"$m/etc/OpenCL/vendors/rusticl.icd"
 echo libnosuch.so >"$m/etc/OpenCL/vendors/intel.icd"
 : >"$m/etc/OpenCL/vendors/empty.icd"
 finds 'AMD [^!]*: set RUSTICL_ENABLE=radeonsi to enable'
-finds 'Intel [^!]*: the vendor.s driver is installed'
-finds '! [^!]*empty.icd registers no driver: it is empty: reinstall'
-finds '! [^!]*intel.icd registers libnosuch.so, which cannot be loaded .*cannot open'
-finds 'ok [^!]*rusticl.icd registers libm.so.6, which can be loaded'
+says 'Intel [^!]*: the vendor.s driver is installed'
+says '! [^!]*empty.icd registers no driver: it is empty: reinstall'
+says '! [^!]*intel.icd registers libnosuch.so, which cannot be loaded .*cannot open'
+says 'ok [^!]*rusticl.icd registers libm.so.6, which can be loaded'
+settings=(OCL_ICD_VENDORS=/nowhere/)
+finds '- 0000:00:02.0, [^!]*has no driver among those that OCL_ICD_VENDORS selects'
+settings=(RUSTICL_ENABLE=swrast)
 # The list prints errors too; a GPU with a driver is none.
 expect 0 'Kernels .*! 0000:03:00.0, a GPU of AMD' "$weft" devices --root "$m"
 expect 0 'ok 0000:03:00.0, a GPU of AMD .1002:744c. has an OpenCL driver' bash -c \
@@ -163,8 +180,8 @@ gpu 0000:03:00.0 0x030000 0x1002 amdgpu
 gpu 0000:04:00.0 0x030000 0x10de nvidia
 echo '0::/docker/1234' >"$m/proc/1/cgroup"
 finds '! 0000:03:00.0[^!]*not passed to this container .docker.: start [^!]* /dev/kfd'
-finds '! 0000:04:00.0[^!]*with --gpus all'
-finds 'this is a container .docker.'
+says '! 0000:04:00.0[^!]*with --gpus all'
+says 'this is a container .docker.'
 rm "$m/proc/1/cgroup"
 finds '! 0000:04:00.0[^!]*lacks /dev/nvidiactl or /dev/nvidia-uvm: sudo nvidia-modprobe'
 touch "$m/dev/nvidiactl" "$m/dev/nvidia-uvm" "$m/.dockerenv"

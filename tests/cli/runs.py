@@ -42,6 +42,8 @@ def nonfinite():
                 says(result, "90 of 90 images have outputs that are not numbers")
                 says(result, "Accuracy  0.00")
                 check("nan " not in result.stdout, "a loss that is no number", result)
+                if device != "cpu" and name != "nan-last":
+                    continue  # the host ranks the outputs
                 result = weft(1, "predict", *common, "a.pgm", "a.pgm", "-f", "csv")
                 says(result, "2 of 2 images have outputs that are not numbers")
                 check("a.pgm" not in result.stdout, "a class of no number", result)

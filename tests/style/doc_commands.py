@@ -39,7 +39,6 @@ SHORTER = [
     (r"--find-rate", "--find-rate --batch 8", "time"),
     (r"lr=0.001,0.003,0.01 batch=64,128", "lr=0.001,0.01", "time"),
     (r"--(seeds|folds) \d", r"--\1 2", "time"),
-    (r"^weft devices --test", r"weft devices --test -d cpu", "nothing to compile"),
     (r"^(weft verify.*)", r"\1 -d cpu --tiny", "nothing to compile"),
     (r"--mixed 300", "--mixed 10", "time"),
     (r"^(weft verify(?!.*--(cases|mixed)).*)", r"\1 --cases 2", "time"),
@@ -49,18 +48,24 @@ SHORTER = [
     (r"^(weft bench.* -d all.*) --time-limit 1s", r"\1 --time-limit 20s", "a slow machine"),
     (r"^(weft bench conv.*)", r"\1 --shape 1x6x6x2:2x3x3", "time"),
     (r"--net small,medium", "--net small", "time"),
-    (r"-d all", "-d all train --quick", "time"),
+    (r"-d all", "-d all train --quick -b 8", "time"),
+    (r"^weft explain small (.*--family)", r"weft explain tiny.net \1", "time"),
     (r"^(weft explain.*)", r"\1 --data data", "the package may be missing"),
     (r"^(weft explain(?!.*--family).*)", r"\1 -d cpu", "nothing to compile"),
     (r"medium --layers -b 256", "small --layers -b 2 --time 0.01s", "time"),
     (r"^(weft tune(?!.*--(show|reset)).*)", r"\1 --time-limit 1s", "minutes"),
-    (r"^(tools/dev/scaling.py.*)", r"\1 batch -- --quick -d cpu --data data --time 0.01s",
+    (r"^(tools/dev/scaling.py.*)", r"\1 batch -- --quick -d cpu --data data --time 0.01s -b 1,16",
      "minutes"),
+    (r"^(weft eval.*)", r"\1 -d cpu", "nothing to compile"),
+    (r"\bother\.csv\b", "photos.csv", "a file of the user's own"),
+    (r"^weft compare runs/\*", "weft compare runs/a runs/patient", "folders of other kinds"),
+    (r"(check_op -d cpu conv)", r"\1 -n 20", "time"),
 ]
 
 # Pattern, what is run instead (None: the program must exist), reason.
 SKIPPED = [
     (r"^tools/quickstart", "sh -n ROOT/tools/quickstart", "installs packages"),
+    (r"^weft devices --test$", "weft help devices", "a test of its own"),
     (r"^tools/pretrained", "tools/pretrained --help", "downloads a package"),
     (r"(lite0|shop).safetensors", None, "the package may be missing"),
     (r"^tools/check(?: --thorough)?$", "sh -n ROOT/tools/check", "runs this test"),
@@ -153,6 +158,7 @@ class Place:
         (self.folder / "photos.csv").write_text("\n".join([head, *rows]) + "\n")
         language = (self.root / "docs/network-language.md").read_text()
         (self.folder / "my.net").write_text(fenced(language, "net")[0])
+        (self.folder / "tiny.net").write_text("conv 4 3x3 relu\nflatten\ndense 10\nsoftmax\n")
         embedding = (self.root / "docs/embedding.md").read_text()
         (self.folder / "train.c").write_text(fenced(embedding, "c")[0])
         shutil.copy(self.root / "tests/unit/example_embed.c", self.folder / "embed.c")
