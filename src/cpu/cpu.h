@@ -15,13 +15,6 @@ struct weft_mem {
 /* Body of a loop over items, run by persistent threads and the caller. */
 typedef void cpu_work(const void *args, size_t item);
 
-/* CPU_MULTIVERSION marks a cpu_work whose sums benefit from vectors: it is compiled,
- * with all its callees, for several vector widths, and the widest that the processor
- * supports is selected at run time. Lanes are separate sums, so the bits are the same. */
-#ifndef CPU_MULTIVERSION
-#define CPU_MULTIVERSION
-#endif
-
 /* Workspace of one primitive in floats, from cpu_begin to the next. */
 void cpu_begin(struct weft_command_list *list);
 struct weft_view cpu_scratch(struct weft_command_list *list, size_t count);
@@ -203,6 +196,7 @@ static inline void cpu_update_max(float *restrict best, uint8_t *restrict argmax
     enum weft_status cpu_##name(struct weft_command_list *list, \
                                 const struct weft_##args##_args *args);
 #include "device/primitives.def"
+#include "util/multiversion.h"
 #undef PRIMITIVE
 
 #endif

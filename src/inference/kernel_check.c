@@ -2,6 +2,7 @@
 /* The known-answer test of an inference's kernels, at their first use on a driver. */
 #include "inference/inference.h"
 #include "lab/random.h"
+#include "util/large_block.h"
 #include "verify/known_answers.h"
 
 #include <math.h>
@@ -83,7 +84,7 @@ enum weft_status weft_write_test_weights(struct weft_device *device,
                                          struct weft_mem *weights)
 {
     size_t count = weft_graph_floats(graph), bytes = count * sizeof(float);
-    float *values = malloc(bytes);
+    float *values = weft_large_block(bytes);
     struct lab_random random = lab_random_begin(0, 0, 0);
     enum weft_status status = WEFT_OK;
     if (!values)

@@ -3,6 +3,7 @@
 #include "lab/random.h"
 #include "train/trainer.h"
 #include "verify/known_answers.h"
+#include "verify/trace_memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -28,6 +29,17 @@ static int images_to_check(const struct weft_trainer *t)
     for (int i = 0; i < t->plan->graph.count; i++)
         flops += 3 * t->plan->graph.nodes[i].op->flops(&t->plan->graph.nodes[i]);
     return verify_known_answers_batch(flops, LEAST_IMAGES, t->plan->batch) * t->parts;
+}
+
+void weft_trainer_borrow_weights(struct weft_trainer *t,
+                                 const struct weft_trainer *lender)
+{
+    t->borrows = true;
+    t->buffers.weights = lender->buffers.weights;
+    t->buffers.gradients = lender->buffers.gradients;
+    t->moment1 = lender->moment1;
+    t->moment2 = lender->moment2;
+    t->average = lender->average;
 }
 
 /* From the initial weights of `from`. The step is one of the second epoch. */
@@ -58,6 +70,38 @@ static enum weft_status trace_step(struct weft_trainer *t,
     return WEFT_OK;
 }
 
+/* Weights and average from `kept`, which is zero afterwards as the moments are. */
+static enum weft_status restore_weights(struct weft_trainer *t, float *kept)
+{
+    const struct weft_backend *backend = t->device->backend;
+    size_t all = weft_graph_floats(&t->net->graph) * sizeof(float);
+    size_t trained = t->net->graph.weights * sizeof(float);
+    WEFT_TRY(backend->write(t->device, t->buffers.weights, 0, kept, all));
+    if (t->average)
+        WEFT_TRY(backend->write(t->device, t->average, 0, kept, all));
+    memset(kept, 0, all);
+    WEFT_TRY(backend->write(t->device, t->moment1, 0, kept, trained));
+    return backend->write(t->device, t->moment2, 0, kept, trained);
+}
+
+/* On few images, by a trainer that uses the memory of `t`. */
+static enum weft_status trace_small(struct weft_trainer *t, struct weft_trainer *small,
+                                    struct verify_trace *trace)
+{
+    size_t all = weft_graph_floats(&t->net->graph) * sizeof(float);
+    float *kept = verify_take_block(trace, all);
+    if (!kept)
+        return weft_out_of_memory(t->device->context, "weights", all);
+    enum weft_status status =
+        t->device->backend->read(t->device, kept, t->buffers.weights, 0, all);
+    if (!status)
+        status = trace_step(small, t, trace);
+    if (!status)
+        status = restore_weights(t, kept);
+    verify_give_block(trace, kept);
+    return status;
+}
+
 enum weft_status weft_trainer_trace_kernels(struct weft_trainer *t,
                                             const weft_dataset *data,
                                             const struct weft_train_params *params,
@@ -77,13 +121,14 @@ enum weft_status weft_trainer_trace_kernels(struct weft_trainer *t,
     struct weft_command_list *const own[] = {t->gradients, t->update, t->averager};
     struct weft_command_list *const lists[] = {checked->gradients, checked->update,
                                                checked->averager};
-    enum weft_status status = trace_step(checked, t, trace);
+    enum weft_status status =
+        small ? trace_small(t, small, trace) : trace_step(t, t, trace);
     if (!status)
         verify_find_wrong(trace, lists, own, WEFT_ARRAY_SIZE(lists), wrong);
     if (!status && wrong->call)
         wrong->layer =
             wrong->call->node < 0 ? "step" : t->plan->graph.nodes[wrong->call->node].name;
-    if (!status && checked == t)
+    if (!status && !small)
         status = weft_trainer_restart(t);
     weft_trainer_destroy(&small);
     return status;

@@ -395,6 +395,8 @@ enum weft_status weft_trainer_build(struct weft_trainer *t, const weft_net *net,
     WEFT_TRY(weft_plan_create(trained_net(t), t->batch / t->parts, true, p->no_fusion,
                               type, &t->plan));
     weft_plan_set_parts(t->plan, t->parts);
+    if (like)
+        weft_trainer_borrow_weights(t, like);
     WEFT_TRY(alloc_buffers(t));
     WEFT_TRY(upload_groups(t));
     WEFT_TRY(upload_class_weights(t, info, p->class_weights));
@@ -457,15 +459,15 @@ void weft_trainer_destroy(weft_trainer **trainer)
     }
     const struct weft_backend *backend = t->device->backend;
     struct weft_mem *const mems[] = {t->buffers.activations,
-                                     t->buffers.weights,
-                                     t->buffers.gradients,
+                                     t->borrows ? NULL : t->buffers.weights,
+                                     t->borrows ? NULL : t->buffers.gradients,
                                      t->buffers.state,
                                      t->buffers.mixing,
-                                     t->moment1,
-                                     t->moment2,
+                                     t->borrows ? NULL : t->moment1,
+                                     t->borrows ? NULL : t->moment2,
                                      t->gradient_sums,
                                      t->row_metrics,
-                                     t->average,
+                                     t->borrows ? NULL : t->average,
                                      t->group_mem,
                                      t->balance_mem,
                                      t->buffers.class_weights};

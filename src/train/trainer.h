@@ -39,6 +39,7 @@ struct weft_trainer {
     float *initial; /* weights that depend on images (whiten.h), a model or the phase
                        before; else NULL */
     struct weft_mem *moment1, *moment2;
+    bool borrows; /* weights, gradients, moments and average are another trainer's */
     /* With a batch in parts: the sums of their gradients; the losses of its rows, then
      * whether each is correct. NULL: it is in one. */
     struct weft_mem *gradient_sums, *row_metrics;
@@ -93,7 +94,7 @@ struct weft_trainer {
 
 /* A trainer with tensors of one type, at its first step. `share` not NULL: uses the
  * images of that trainer, which has the same dataset and device; if it has the same type
- * also its kernel configs, and the weights are zero; else the kernels are checked. */
+ * also its kernel configs, weights and moments; else the kernels are checked. */
 enum weft_status weft_trainer_create_with_type(weft_device *device, const weft_net *net,
                                                const weft_dataset *data,
                                                const struct weft_train_params *params,
@@ -117,7 +118,11 @@ enum weft_status weft_trainer_begin_phase(weft_device *device, const weft_net *n
 /* precision.c. Params that do not fit the network or the data. */
 enum weft_status weft_trainer_check_params(const weft_net *net, const weft_dataset *data,
                                            const struct weft_train_params *params);
-/* kernel_check.c. The known-answer test: a step of the trainer on few images, call by
+/* kernel_check.c. Before its buffers are allocated: those of weights, gradients, moments
+ * and average are another trainer's. */
+void weft_trainer_borrow_weights(struct weft_trainer *trainer,
+                                 const struct weft_trainer *lender);
+/* The known-answer test: a step of the trainer on few images, call by
  * call, unless its kernels have passed it on this driver before. An algorithm that fails
  * is replaced, with a warning, and both lists are recorded again. WEFT_ERR_MISMATCH:
  * there is no other algorithm. */

@@ -7,6 +7,7 @@
  * convolution for deep neural networks", 2020): |A^T| [(|G| |w| |G^T|) * (|B^T| |x| |B|)]
  * |A|, and of a weight's gradient |G^T| [(|A| |dz| |A^T|) * (|B^T| |x| |B|)] |G|, summed
  * over tiles. */
+#include "util/multiversion.h"
 #include "verify/expect_conv.h"
 #include "verify/winograd.h"
 
@@ -90,11 +91,32 @@ static double size_at(const struct conv_data *d, bool is_gradient, int n, int y,
     return size;
 }
 
+/* Sizes of `count` channels from `first` on of a position of the input. */
+static void load_position(const struct conv_data *d, bool is_dgrad, int n, int y, int x,
+                          int first, int count, double to[LANES])
+{
+    const struct weft_conv *g = d->conv;
+    int h = is_dgrad ? g->out_h : g->h, w = is_dgrad ? g->out_w : g->w;
+    if (y < 0 || y >= h || x < 0 || x >= w)
+        return;
+    size_t place = ((size_t)n * (size_t)h + (size_t)y) * (size_t)w + (size_t)x;
+    if (is_dgrad && d->pool->r) {
+        for (int i = 0; i < count; i++)
+            to[i] = size_at(d, true, n, y, x, first + i);
+        return;
+    }
+    const float *from = (is_dgrad ? d->dy : d->x) +
+                        place * (size_t)(is_dgrad ? g->k : g->c) + (size_t)first;
+    for (int i = 0; i < count; i++)
+        to[i] = fabs((double)from[i]);
+}
+
 /* The sums over channels of the tile that begins at row `top` and column `left` of the
  * input, and of a filter or, for dx, an input channel. */
-static void sum_tile(const struct conv_data *d, const struct winograd_sizes *m,
-                     bool is_dgrad, int n, int top, int left, int k,
-                     double sums[ELEMENTS])
+CPU_MULTIVERSION static void sum_tile(const struct conv_data *d,
+                                      const struct winograd_sizes *m, bool is_dgrad,
+                                      int n, int top, int left, int k,
+                                      double sums[ELEMENTS])
 {
     const struct weft_conv *g = d->conv;
     int channels = is_dgrad ? g->k : g->c, side = m->side;
@@ -105,9 +127,8 @@ static void sum_tile(const struct conv_data *d, const struct winograd_sizes *m,
         memset(x, 0, sizeof(x));
         memset(w, 0, sizeof(w));
         for (int e = 0; e < side * side; e++)
-            for (int i = 0; i < count; i++)
-                x[e][i] =
-                    size_at(d, is_dgrad, n, top + e / side, left + e % side, first + i);
+            load_position(d, is_dgrad, n, top + e / side, left + e % side, first, count,
+                          x[e]);
         for (int tap = 0; tap < 9; tap++)
             for (int i = 0; i < count; i++) {
                 int row = (is_dgrad ? 8 - tap : tap) * g->c + (is_dgrad ? k : first + i);
@@ -178,26 +199,34 @@ static void load_tile(const struct conv_data *d, const struct winograd_sizes *m,
         dz[e][lane] = size_at(d, true, n, top + e / m->outputs, left + e % m->outputs, k);
 }
 
+/* The sums over all tiles of an input channel and a filter. */
+CPU_MULTIVERSION static void sum_tiles(const struct conv_data *d,
+                                       const struct winograd_sizes *m, int tiles, int c,
+                                       int k, double sums[ELEMENTS])
+{
+    block x, dz, a, b, all;
+    memset(all, 0, sizeof(all));
+    for (int first = 0; first < tiles; first += LANES) {
+        memset(x, 0, sizeof(x));
+        memset(dz, 0, sizeof(dz));
+        for (int i = 0; i < LANES && first + i < tiles; i++)
+            load_tile(d, m, first + i, c, k, i, x, dz);
+        transform(m->input, m->side, m->side, x, a);
+        transform(m->output, m->side, m->outputs, dz, b);
+        add_products(a, b, all);
+    }
+    add_lanes(all, sums);
+}
+
 double expect_winograd_weights(struct verify_call *v, const struct conv_data *d, int tap,
                                int c, int k)
 {
     const struct weft_conv *g = d->conv;
     const struct winograd_sizes m = winograd_sizes_of(v->winograd);
     double sums[ELEMENTS];
-    block x, dz, a, b, all;
-    memset(all, 0, sizeof(all));
     int tiles = g->n * ((g->out_h + m.outputs - 1) / m.outputs) *
                 ((g->out_w + m.outputs - 1) / m.outputs);
-    for (int first = 0; first < tiles; first += LANES) {
-        memset(x, 0, sizeof(x));
-        memset(dz, 0, sizeof(dz));
-        for (int i = 0; i < LANES && first + i < tiles; i++)
-            load_tile(d, &m, first + i, c, k, i, x, dz);
-        transform(m.input, m.side, m.side, x, a);
-        transform(m.output, m.side, m.outputs, dz, b);
-        add_products(a, b, all);
-    }
-    add_lanes(all, sums);
+    sum_tiles(d, &m, tiles, c, k, sums);
     double terms = tiles + roundings[m.outputs] + pool_max_overlap(d->pool);
     return expect_products_bound(v, terms) *
            back(m.weights, m.side, sums, tap / 3, tap % 3);

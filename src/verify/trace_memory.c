@@ -3,6 +3,7 @@
 #include "verify/trace_memory.h"
 
 #include "util/hash.h"
+#include "util/large_block.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ void *verify_take_block(struct verify_trace *t, size_t bytes)
     }
     if (best && best->room < bytes) {
         free(best->bytes);
-        best->bytes = malloc(bytes);
+        best->bytes = weft_large_block(bytes);
         best->room = best->bytes ? bytes : 0;
     }
     if (!best || !best->bytes)
