@@ -71,7 +71,12 @@ HARMLESS = {
     "local-all-ones", "memory-all-ones", "largest-all-ones",
 }
 DEADLY = ("-crash", "-hang")
-QUICK_DEADLY = ["build-crash", "queue-hang"]
+# Faults that the first of the DRIVER_WAYS finds.
+QUICK_DRIVERS = ["name-unended", "group-mute", "result-nan", "read-flips-every-50th",
+                 "select-is-swapped", "launch-10-of-11", "read-nothing", "buffer-same",
+                 "clSetKernelArg:-9999:0", "clFlush:-5:5", "clEnqueueWriteBuffer:-9999:0",
+                 "clGetPlatformIDs:-36:0", "clCreateBuffer:-5:5", "clCreateKernel:-5:0",
+                 "build-crash", "queue-hang"]
 EVERY = ["act", "add", "softmax", "loss", "dropout", "batch", "optimizer", "batch-norm",
          "pool", "dense", "conv", "cast"]
 HALVES = ["act", "add", "pool", "cast", "dense"]
@@ -241,9 +246,8 @@ def test_driver_fault(bench, options, score, name):
 def test_driver_faults(bench, options):
     """Faulty drivers must be reported, without a crash."""
     score = Score(options)
-    names = options.names or [*bench.names("WEFT_LAYER_FAULT"), *errors()]
-    if options.short:
-        names = [n for n in names if not n.endswith(DEADLY)][::15] + QUICK_DEADLY
+    names = options.names or (QUICK_DRIVERS if options.short
+                              else [*bench.names("WEFT_LAYER_FAULT"), *errors()])
     options.map(lambda name: test_driver_fault(bench, options, score, name), names)
     return score.end("drivers")
 
