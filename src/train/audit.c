@@ -37,7 +37,9 @@ static enum weft_status save(const struct weft_trainer *t, struct snapshot *s)
 {
     struct state_part parts[PARTS];
     list_parts(t, parts);
-    for (int i = 0; i < PARTS && parts[i].mem; i++) {
+    for (int i = 0; i < PARTS; i++) {
+        if (!parts[i].mem)
+            continue;
         s->bytes[i] = malloc(parts[i].bytes + 1);
         if (!s->bytes[i])
             return weft_out_of_memory(t->device->context, "audit", parts[i].bytes);
@@ -51,9 +53,10 @@ static enum weft_status restore(const struct weft_trainer *t, const struct snaps
 {
     struct state_part parts[PARTS];
     list_parts(t, parts);
-    for (int i = 0; i < PARTS && parts[i].mem; i++)
-        WEFT_TRY(t->device->backend->write(t->device, parts[i].mem, 0, s->bytes[i],
-                                           parts[i].bytes));
+    for (int i = 0; i < PARTS; i++)
+        if (parts[i].mem)
+            WEFT_TRY(t->device->backend->write(t->device, parts[i].mem, 0, s->bytes[i],
+                                               parts[i].bytes));
     return WEFT_OK;
 }
 

@@ -175,7 +175,8 @@ static enum weft_status record_update(struct weft_trainer *t)
         .w = skip((struct weft_view){t->buffers.weights, 0, weights}, frozen),
         .g = skip(gradient_view(t), frozen),
         .m = skip((struct weft_view){t->moment1, 0, weights}, frozen),
-        .v = skip((struct weft_view){t->moment2, 0, weights}, frozen),
+        .v = t->moment2 ? skip((struct weft_view){t->moment2, 0, weights}, frozen)
+                        : (struct weft_view){.mem = NULL},
         .n = t->batch,
         .loss = metric_view(t, TENSOR_LOSS),
         .correct = metric_view(t, TENSOR_CORRECT),

@@ -67,7 +67,8 @@ static enum weft_status alloc_buffers(struct weft_trainer *t)
         alloc(t, weft_graph_floats(&t->net->graph) * sizeof(float), &t->buffers.weights));
     WEFT_TRY(alloc(t, weights, &t->buffers.gradients));
     WEFT_TRY(alloc(t, weights, &t->moment1));
-    WEFT_TRY(alloc(t, weights, &t->moment2));
+    if (t->optimizer.kind != WEFT_OPTIMIZER_SGD)
+        WEFT_TRY(alloc(t, weights, &t->moment2));
     if (weft_augment_mixes(&t->augment))
         WEFT_TRY(
             alloc(t, 2 * (size_t)t->plan->batch * sizeof(int32_t), &t->buffers.mixing));

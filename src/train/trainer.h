@@ -38,7 +38,7 @@ struct weft_trainer {
     size_t activation_bytes; /* of buffers.activations; a plan may use fewer */
     float *initial; /* weights that depend on images (whiten.h), a model or the phase
                        before; else NULL */
-    struct weft_mem *moment1, *moment2;
+    struct weft_mem *moment1, *moment2; /* moment2 of SGD: NULL */
     bool borrows; /* weights, gradients, moments and average are another trainer's */
     /* With a batch in parts: the sums of their gradients; the losses of its rows, then
      * whether each is correct. NULL: it is in one. */
