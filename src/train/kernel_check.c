@@ -81,8 +81,7 @@ static enum weft_status restore_weights(struct weft_trainer *t, float *kept)
         WEFT_TRY(backend->write(t->device, t->average, 0, kept, all));
     memset(kept, 0, all);
     WEFT_TRY(backend->write(t->device, t->moment1, 0, kept, trained));
-    return t->moment2 ? backend->write(t->device, t->moment2, 0, kept, trained)
-                      : WEFT_OK;
+    return t->moment2 ? backend->write(t->device, t->moment2, 0, kept, trained) : WEFT_OK;
 }
 
 /* On few images, by a trainer that uses the memory of `t`. */
