@@ -36,25 +36,30 @@ static const struct plot {
 };
 enum { PLOTS = sizeof(plots) / sizeof(*plots) };
 
-/* Mean, lowest and highest value of the runs after an epoch. False: it has none. */
-static bool values_at(const struct run_page *page, double epoch, const char *key,
+/* Mean, lowest and highest value of the runs at the epoch of `line`, which is the first
+ * one's. False: it has none. Only several runs are searched: a page is written again and
+ * again while one trains. */
+static bool values_at(const struct run_page *page, const json_t *line, const char *key,
                       double out[3])
 {
-    int count = 0;
-    double sum = 0;
-    for (int r = 0; r < page->log_count; r++)
+    double epoch = run_log_number(line, "epoch"), value = run_log_number(line, key);
+    int count = 1;
+    if (!(fabs(value) <= most_drawn))
+        return false;
+    out[0] = out[1] = out[2] = value;
+    for (int r = 1; r < page->log_count; r++)
         for (size_t i = 0; i < json_array_size(page->logs[r]); i++) {
-            const json_t *line = json_array_get(page->logs[r], i);
-            double value = run_log_number(line, key);
-            if (run_log_number(line, "epoch") != epoch || !(fabs(value) <= most_drawn))
+            const json_t *other = json_array_get(page->logs[r], i);
+            value = run_log_number(other, key);
+            if (run_log_number(other, "epoch") != epoch || !(fabs(value) <= most_drawn))
                 continue;
-            out[1] = count ? fmin(out[1], value) : value;
-            out[2] = count ? fmax(out[2], value) : value;
-            sum += value;
+            out[0] += value;
+            out[1] = fmin(out[1], value);
+            out[2] = fmax(out[2], value);
             count++;
         }
-    out[0] = sum / count;
-    return count > 0;
+    out[0] /= count;
+    return true;
 }
 
 struct curve {
@@ -75,7 +80,7 @@ static void each_epoch(const struct run_page *page, const char *key, double fact
     for (size_t n = 0; n < count; n++) {
         const json_t *line = json_array_get(page->logs[0], step > 0 ? n : count - 1 - n);
         double epoch = run_log_number(line, "epoch"), values[3];
-        if (!run_log_is_epoch(line) || !values_at(page, epoch, key, values))
+        if (!run_log_is_epoch(line) || !values_at(page, line, key, values))
             continue;
         for (int i = 0; i < 3; i++)
             values[i] *= factor;
