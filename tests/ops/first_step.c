@@ -175,7 +175,8 @@ static enum weft_status gather(struct results *r, const weft_trainer *t)
     WEFT_TRY(status);
     WEFT_TRY(add_memory(r, t->buffers.weights, weft_graph_floats(&t->net->graph)));
     WEFT_TRY(add_memory(r, t->moment1, t->net->graph.weights));
-    WEFT_TRY(add_memory(r, t->moment2, t->net->graph.weights));
+    if (t->moment2)
+        WEFT_TRY(add_memory(r, t->moment2, t->net->graph.weights));
     WEFT_TRY(own->read(device, state, t->buffers.state, 0, sizeof(state)));
     r->bits = r->bits * 31 + weft_hash64(state, sizeof(state));
     for (int i = 0; i < STEPS; i++) {
