@@ -395,8 +395,11 @@ static enum weft_status check_call(struct verify_trace *t, struct verify_call *v
                                    struct weft_command_list *list,
                                    const struct weft_recorded_call *recorded)
 {
+    struct verify_margins margins;
     WEFT_TRY(read_inputs(t, v));
+    WEFT_TRY(verify_read_margins(t, v, &margins));
     WEFT_TRY(v->device->backend->replay_range(list, recorded->first, recorded->end));
+    WEFT_TRY(verify_check_margins(t, v, &margins));
     WEFT_TRY(read_outputs(t, v));
     if (v->gradients_deferred)
         settle(t, v);
@@ -418,6 +421,7 @@ static bool is_repetition(const struct weft_command_list *list, int call)
 
 enum weft_status verify_trace_run(struct verify_trace *t, struct weft_command_list *list)
 {
+    verify_find_extents(t, list);
     for (int i = 0; i < list->call_count && !t->fault[0]; i++) {
         const struct weft_recorded_call *recorded = &list->calls[i];
         struct verify_call v = {.device = list->device,

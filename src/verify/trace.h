@@ -4,8 +4,8 @@
  * (expect.h). Errors do not add up from layer to layer, so that the bounds are those of
  * single kernels, however deep the network is.
  *
- * What a call has read or written must still be the same where a later call reads it: so
- * writes beyond a result are found, too. */
+ * What a call has read or written must still be the same where a later call reads it, and
+ * the bytes beside a result as they were: so writes beyond a result are found, too. */
 #ifndef WEFT_VERIFY_TRACE_H
 #define WEFT_VERIFY_TRACE_H
 
@@ -24,6 +24,13 @@ struct verify_region {
     size_t from, bytes;
     uint64_t hash;
 };
+
+/* A buffer, and where its last argument ends. */
+struct verify_extent {
+    const struct weft_mem *mem;
+    size_t end;
+};
+enum { VERIFY_MAX_EXTENTS = 16 };
 
 /* Memory on the host that calls take turns to use: new pages cost more than copies. */
 struct verify_block {
@@ -51,6 +58,8 @@ struct verify_trace {
     int pending_count;
     struct verify_region *regions;
     int region_count, region_room;
+    struct verify_extent extents[VERIFY_MAX_EXTENTS]; /* of the list that is replayed */
+    int extent_count;
     struct verify_block blocks[VERIFY_MAX_BLOCKS];
 };
 

@@ -99,3 +99,100 @@ enum weft_status verify_check_region(struct verify_trace *t, weft_context *ctx,
     }
     return verify_remember(t, ctx, a, hash);
 }
+
+/* ---- margins ---- */
+
+void verify_find_extents(struct verify_trace *t, const struct weft_command_list *list)
+{
+    t->extent_count = 0;
+    for (int i = 0; i < list->call_count; i++) {
+        struct weft_primitive_call call = list->calls[i].call;
+        struct lab_argument arguments[LAB_MAX_ARGUMENTS];
+        int count = lab_arguments(&call, arguments);
+        for (int k = 0; k < count; k++) {
+            const struct lab_argument *a = &arguments[k];
+            size_t end = verify_argument_start(a) + verify_argument_bytes(a);
+            int at = 0;
+            while (at < t->extent_count && t->extents[at].mem != a->view->mem)
+                at++;
+            if (at == VERIFY_MAX_EXTENTS)
+                continue;
+            if (at == t->extent_count)
+                t->extents[t->extent_count++] =
+                    (struct verify_extent){.mem = a->view->mem};
+            if (t->extents[at].end < end)
+                t->extents[at].end = end;
+        }
+    }
+}
+
+/* Shortens the margin [*from, *to) by what the call writes, which the margin begins or
+ * ends with. */
+static void exclude(const struct verify_call *v, const struct weft_mem *mem, size_t *from,
+                    size_t *to, bool behind)
+{
+    for (int i = 0; i < v->argument_count; i++) {
+        const struct lab_argument *a = &v->arguments[i];
+        size_t start = verify_argument_start(a), end = start + verify_argument_bytes(a);
+        if (!a->written || a->view->mem != mem || end <= *from || start >= *to)
+            continue;
+        if (behind)
+            *to = start > *from ? start : *from;
+        else
+            *from = end < *to ? end : *to;
+    }
+}
+
+static void find_margin(const struct verify_trace *t, const struct verify_call *v,
+                        const struct lab_argument *a, bool behind,
+                        struct verify_margin *m)
+{
+    size_t start = verify_argument_start(a), end = start + verify_argument_bytes(a);
+    size_t from = start > VERIFY_MARGIN ? start - VERIFY_MARGIN : 0, to = start;
+    if (behind) {
+        from = to = end;
+        for (int i = 0; i < t->extent_count; i++)
+            if (t->extents[i].mem == a->view->mem && t->extents[i].end > end)
+                to = t->extents[i].end - end > VERIFY_MARGIN ? end + VERIFY_MARGIN
+                                                             : t->extents[i].end;
+    }
+    exclude(v, a->view->mem, &from, &to, behind);
+    m->from = from;
+    m->size = to - from;
+}
+
+enum weft_status verify_read_margins(const struct verify_trace *t,
+                                     const struct verify_call *v,
+                                     struct verify_margins *margins)
+{
+    for (int i = 0; i < 2 * v->argument_count; i++) {
+        const struct lab_argument *a = &v->arguments[i / 2];
+        struct verify_margin *m = &margins->of[i];
+        m->size = 0;
+        if (!a->written || !verify_argument_bytes(a))
+            continue;
+        find_margin(t, v, a, i % 2, m);
+        if (m->size)
+            WEFT_TRY(v->device->backend->read(v->device, m->bytes, a->view->mem, m->from,
+                                              m->size));
+    }
+    return WEFT_OK;
+}
+
+enum weft_status verify_check_margins(struct verify_trace *t, const struct verify_call *v,
+                                      const struct verify_margins *margins)
+{
+    for (int i = 0; i < 2 * v->argument_count && !t->fault[0]; i++) {
+        const struct lab_argument *a = &v->arguments[i / 2];
+        const struct verify_margin *m = &margins->of[i];
+        uint8_t now[VERIFY_MARGIN];
+        if (!m->size)
+            continue;
+        WEFT_TRY(
+            v->device->backend->read(v->device, now, a->view->mem, m->from, m->size));
+        if (memcmp(now, m->bytes, m->size))
+            snprintf(t->fault, sizeof(t->fault), "bytes %s its result %s are overwritten",
+                     i % 2 ? "behind" : "before", a->name);
+    }
+    return WEFT_OK;
+}

@@ -4,6 +4,7 @@
 #define WEFT_VERIFY_TRACE_MEMORY_H
 
 #include "shared/state.h"
+#include "verify/expect.h"
 #include "verify/trace.h"
 
 static inline size_t verify_element_bytes(const struct lab_argument *a)
@@ -43,5 +44,26 @@ void verify_forget(struct verify_trace *trace, const struct lab_argument *argume
 enum weft_status verify_check_region(struct verify_trace *trace, weft_context *ctx,
                                      const struct lab_argument *argument,
                                      const void *bytes);
+
+/* Bytes before and behind each result of a call, which it may not write: of a network
+ * planned for another batch they may be in use. */
+enum { VERIFY_MARGIN = 256 };
+struct verify_margin {
+    size_t from, size; /* in the buffer of the result; size 0: none */
+    uint8_t bytes[VERIFY_MARGIN];
+};
+struct verify_margins {
+    struct verify_margin of[2 * LAB_MAX_ARGUMENTS];
+};
+/* Sets the extents: the ends of what a list may read. */
+void verify_find_extents(struct verify_trace *trace,
+                         const struct weft_command_list *list);
+enum weft_status verify_read_margins(const struct verify_trace *trace,
+                                     const struct verify_call *v,
+                                     struct verify_margins *margins);
+/* After the call. */
+enum weft_status verify_check_margins(struct verify_trace *trace,
+                                      const struct verify_call *v,
+                                      const struct verify_margins *margins);
 
 #endif

@@ -324,6 +324,35 @@ static void test_faults(void)
     CHECK(wrong >= 100 && reported * 100 >= wrong * 99);
 }
 
+static void write_behind(struct recorded_primitive *l)
+{
+    poke(l, l->out, l->out.count, 0x1p20f);
+}
+
+static void write_before(struct recorded_primitive *l)
+{
+    poke(l, (struct weft_view){.mem = l->out.mem, .offset = l->out.offset - 1}, 0,
+         0x1p20f);
+}
+
+/* This network need not use the bytes there. */
+static void test_margins(void)
+{
+    static const struct fault faults[] = {
+        {"writes behind", "pool", IN(pool_forward), .after = write_behind},
+        {"writes before", "pool", IN(pool_forward), .after = write_before},
+    };
+    for (int i = 0; i < 2; i++) {
+        weft_trainer *t = NULL;
+        planted = &faults[i];
+        CHECK(create(0, WEFT_PRECISION_FLOAT32, &t) == WEFT_ERR_MISMATCH);
+        CHECK(strstr(weft_error(ctx), i ? "bytes before its result y are overwritten"
+                                        : "bytes behind its result y are overwritten"));
+        weft_trainer_destroy(&t);
+    }
+    planted = NULL;
+}
+
 static void test_right(void)
 {
     for (int i = 0; i < NETWORKS; i++)
@@ -429,6 +458,7 @@ int main(int argc, char **argv)
     wrong.set_proven = forget_proof;
     device->backend = &wrong;
     test_right();
+    test_margins();
     test_faults();
     test_predictions();
     test_audit(argc > 1 ? atoi(argv[1]) : 100);
