@@ -101,6 +101,9 @@ expect 2 'weft train' "$weft"
 expect 0 'weft train' "$weft" help
 expect 0 'resume' "$weft" help train
 expect 0 'resume' "$weft" train --help
+expect 0 'NPY   .*integers' "$weft" help data
+expect 0 'dense UNITS' "$weft" help net
+expect 0 ' \\$' "$weft" help training
 expect 0 '^weft [0-9]+\.[0-9]+' "$weft" --version
 expect 2 'did you mean train' "$weft" trian
 expect 2 'did you mean --epochs' "$weft" train --epocs 3
