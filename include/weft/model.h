@@ -66,6 +66,17 @@ WEFT_API enum weft_status weft_model_with_head(const weft_model *backbone,
                                                const struct weft_head_params *params,
                                                weft_model **out);
 
+/* A model whose logits are those of `model` divided by `temperature`, so that whatever
+ * runs it has the other probabilities: softmax(z / T) (Guo et al. 2017,
+ * arXiv:1706.04599). The weights of its last dense layer are divided, which rounds each
+ * of them once. The metadata stay, but for names that begin with "calibration.": those
+ * were measured with other probabilities. WEFT_ERR_ARG (a temperature outside 0.001 to
+ * 1000; the first output is not the softmax of a dense layer that nothing else reads),
+ * WEFT_ERR_NOMEM. */
+WEFT_API enum weft_status weft_model_with_temperature(const weft_model *model,
+                                                      double temperature,
+                                                      weft_model **out);
+
 /* Writes a model file without a training state, as weft_trainer_save_checkpoint does.
  * WEFT_ERR_ARG, WEFT_ERR_FILE, WEFT_ERR_FORMAT (weights that are not finite). */
 WEFT_API enum weft_status weft_model_save(const weft_model *model, const char *path,

@@ -91,6 +91,15 @@ enum weft_status weft_model_examples_of(const struct weft_model *model,
     return status;
 }
 
+enum weft_status weft_model_examples_copy(const struct weft_model *model,
+                                          struct weft_model_examples **out)
+{
+    *out = NULL;
+    return model->examples || json_object_get(model->file.header, values_name)
+               ? weft_model_examples_of(model, out)
+               : WEFT_OK;
+}
+
 /* A tensor with a copy of the values. */
 static enum weft_status add_tensor(weft_context *ctx, const char *name, int rank,
                                    int rows, int columns, const float *values,

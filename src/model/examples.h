@@ -20,6 +20,10 @@ void weft_model_examples_destroy(struct weft_model_examples **examples);
 enum weft_status weft_model_examples_of(const struct weft_model *model,
                                         struct weft_model_examples **out);
 
+/* The same; NULL if it has none. */
+enum weft_status weft_model_examples_copy(const struct weft_model *model,
+                                          struct weft_model_examples **out);
+
 /* Adds them to the tensors of a file; nothing if the model has none. */
 enum weft_status weft_model_examples_add(const struct weft_model *model,
                                          struct weft_tensors *tensors);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Models made of models: a backbone, a backbone with another head; and their files. */
+/* Models made of models: a backbone, a backbone with another head, a model with another
+ * temperature; and their files. */
 #include "model/describe.h"
 #include "model/examples.h"
 #include "model/metadata.h"
@@ -155,6 +156,91 @@ enum weft_status weft_model_with_head(const weft_model *backbone,
     if (!status)
         set_head(*out, &p);
     weft_net_destroy(&net);
+    return status;
+}
+
+/* The dense layer whose sums are the logits: what the first output, a softmax, reads,
+ * through constant factors and nothing else; -1: there is none. */
+static int logits_of(const struct weft_net *net)
+{
+    int layer = net->graph.nodes[net->graph.outputs[0]].layer;
+    if (net->layers[layer].op != &weft_op_softmax)
+        return -1;
+    for (layer = net->layers[layer].inputs[0]; layer >= 0;
+         layer = net->layers[layer].inputs[0]) {
+        const struct weft_layer *l = &net->layers[layer];
+        enum weft_act act = l->activation.act;
+        if ((act != WEFT_ACT_identity && act != WEFT_ACT_linear) ||
+            weft_graph_consumer_count(&net->graph, l->output) != 1)
+            return -1;
+        if (l->op == &weft_op_dense)
+            return layer;
+        if (l->op != &weft_op_act)
+            return -1;
+    }
+    return -1;
+}
+
+static void scale_param(const struct weft_node *node, int which, double factor,
+                        float *weights)
+{
+    for (size_t i = 0; i < node->params[which].count; i++) {
+        float *w = &weights[weft_param_native_index(node, which, i)];
+        *w = (float)((double)*w * factor);
+    }
+}
+
+/* The metadata without what followed from other probabilities. */
+static json_t *uncalibrated(const struct weft_model *model)
+{
+    json_t *all = json_object_get(model->file.header, "__metadata__"),
+           *kept = json_deep_copy(all);
+    const char *name;
+    json_t *value;
+    json_object_foreach(all, name, value)
+    {
+        if (kept && !strncmp(name, META_CALIBRATION, strlen(META_CALIBRATION)))
+            json_object_del(kept, name);
+    }
+    return kept;
+}
+
+enum weft_status weft_model_with_temperature(const weft_model *model, double temperature,
+                                             weft_model **out)
+{
+    WEFT_REQUIRE_POINTER(NULL, model, "model");
+    WEFT_REQUIRE_POINTER(model->ctx, out, "out");
+    WEFT_REQUIRE(model->ctx, temperature >= 1e-3 && temperature <= 1e3,
+                 "temperature must be 0.001 to 1000");
+    const struct weft_graph *graph = &model->net->graph;
+    int layer = logits_of(model->net);
+    if (layer < 0)
+        return weft_fail(model->ctx, WEFT_ERR_ARG,
+                         "%s: has no temperature: its first output is not the softmax of "
+                         "a dense layer that nothing else reads",
+                         model->net->name);
+    size_t bytes = weft_graph_floats(graph) * sizeof(float);
+    float *weights = malloc(bytes);
+    json_t *metadata = uncalibrated(model);
+    if (!weights || !metadata) {
+        free(weights);
+        json_decref(metadata);
+        return weft_out_of_memory(model->ctx, "model", bytes);
+    }
+    memcpy(weights, model->weights, bytes);
+    const struct weft_node *node = &graph->nodes[model->net->layers[layer].first];
+    scale_param(node, WEFT_PARAM_WEIGHT, 1 / temperature, weights);
+    scale_param(node, WEFT_PARAM_BIAS, 1 / temperature, weights);
+    struct weft_model *made = NULL;
+    enum weft_status status =
+        weft_model_from_weights(model->ctx, metadata, weights, &made);
+    json_decref(metadata);
+    if (!status)
+        status = weft_model_examples_copy(model, &made->examples);
+    if (status)
+        weft_model_destroy(&made);
+    else
+        *out = made;
     return status;
 }
 

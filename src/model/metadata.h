@@ -36,4 +36,8 @@
     "train.metrics" /* struct weft_epoch_metrics: samples correct loss last_loss */
 #define META_NORMS "train.norms" /* with a clipped gradient, the same: norm clipped */
 
+/* The beginning of the names of what was derived from a model's probabilities
+ * (weft_model_with_temperature). */
+#define META_CALIBRATION "calibration."
+
 #endif

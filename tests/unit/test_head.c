@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Backbones of models, and backbones with another head. */
+/* Backbones of models, backbones with another head, models with another temperature. */
 #include "model/safetensors.h"
 #include "unit/trainer_fixture.h"
 
@@ -173,6 +173,46 @@ static void test_from(const weft_model *model, const weft_dataset *data)
     weft_dataset_destroy(&other);
 }
 
+/* The probabilities are softmax(z / T): the logarithms of the model's own have the
+ * differences of its logits. A logit of size L has a rounding of some L u in both. */
+static void test_temperature(const weft_model *model, const weft_dataset *data)
+{
+    static const char *const metadata[] = {"calibration.images", "40", "run.data", "x",
+                                           NULL};
+    static float before[COUNT * CLASSES], after[COUNT * CLASSES];
+    weft_model *same = NULL, *kept = NULL, *warm = NULL;
+    const double temperature = 2.5;
+    predict(model, data, before);
+    CHECK_OK(weft_model_with_temperature(model, 1, &same));
+    REQUIRE(same);
+    predict(same, data, after);
+    CHECK(!memcmp(before, after, sizeof(before)));
+    CHECK_OK(weft_model_save(same, path_of("same"), metadata));
+    CHECK_OK(weft_model_load(ctx, path_of("same"), &kept));
+    REQUIRE(kept);
+    CHECK_TEXT(weft_model_metadata(kept, "calibration.images"), "40");
+    CHECK_OK(weft_model_with_temperature(kept, temperature, &warm));
+    REQUIRE(warm);
+    CHECK(!weft_model_metadata(warm, "calibration.images"));
+    CHECK_TEXT(weft_model_metadata(warm, "run.data"), "x");
+    CHECK_TEXT(weft_model_metadata(warm, "net.text"),
+               weft_model_metadata(model, "net.text"));
+    predict(warm, data, after);
+    for (int i = 0; i < COUNT; i++) {
+        const float *p = before + (ptrdiff_t)i * CLASSES;
+        double sum = 0;
+        for (int k = 0; k < CLASSES; k++)
+            sum += pow((double)p[k], 1 / temperature);
+        for (int k = 0; k < CLASSES; k++)
+            CHECK_NEAR((double)after[i * CLASSES + k],
+                       pow((double)p[k], 1 / temperature) / sum, 1e-5);
+    }
+    CHECK(memcmp(before, after, sizeof(before)) != 0);
+    weft_model_destroy(&warm);
+    weft_model_destroy(&kept);
+    weft_model_destroy(&same);
+}
+
 static void test_wrong(const weft_model *backbone, const weft_dataset *data)
 {
     weft_model *made = NULL;
@@ -194,6 +234,10 @@ static void test_wrong(const weft_model *backbone, const weft_dataset *data)
     weft_model_destroy(&flat);
     flat = train("conv 4 12\nflatten\nsoftmax\nbatch 8\n", data);
     CHECK_FAILS(weft_model_backbone(flat, &made), WEFT_ERR_ARG, "no layer with weights");
+    CHECK_FAILS(weft_model_with_temperature(flat, 2, &made), WEFT_ERR_ARG,
+                "not the softmax of a dense layer");
+    CHECK_FAILS(weft_model_with_temperature(flat, NAN, &made), WEFT_ERR_ARG,
+                "temperature must be");
     weft_model_destroy(&flat);
 }
 
@@ -208,6 +252,7 @@ int main(int argc, char **argv)
     test_own_head(model, backbone, data);
     test_heads(backbone, data);
     test_from(model, data);
+    test_temperature(model, data);
     test_wrong(backbone, data);
     weft_model_destroy(&backbone);
     weft_model_destroy(&model);

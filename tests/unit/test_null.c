@@ -223,6 +223,8 @@ static void test_models(void)
     REFUSES(context, "out", weft_teach(device, model, data, NULL, NULL, &report));
     REFUSES(context, "report",
             (weft_teach)(device, model, data, NULL, &made, NULL, sizeof(report)));
+    REFUSES(NULL, "model", weft_model_with_temperature(NULL, 1, &made));
+    REFUSES(context, "out", weft_model_with_temperature(model, 1, NULL));
     REFUSES(NULL, "model", weft_model_save(NULL, "x", NULL));
     REFUSES(context, "path", weft_model_save(model, NULL, NULL));
     weft_model_destroy(NULL);

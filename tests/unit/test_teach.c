@@ -147,6 +147,18 @@ static void test_adding(const weft_model *model, const weft_dataset *data)
     CHECK_OK(weft_model_save(straight, path_of("straight"), NULL));
     CHECK(same_files(path_of("added"), path_of("straight")));
 
+    /* With another temperature it can still be added to. */
+    weft_model *warm = NULL, *again = NULL;
+    CHECK_OK(weft_model_with_temperature(loaded, 2, &warm));
+    CHECK_OK(weft_model_save(warm, path_of("warm"), NULL));
+    CHECK_OK(weft_model_load(ctx, path_of("warm"), &again));
+    weft_model *cooled = teach(again, second, true, &whole);
+    CHECK_OK(weft_model_save(cooled, path_of("cooled"), NULL));
+    CHECK(same_files(path_of("added"), path_of("cooled")));
+    weft_model_destroy(&warm);
+    weft_model_destroy(&again);
+    weft_model_destroy(&cooled);
+
     int32_t labels[COUNT];
     weft_dataset *both = NULL;
     for (int i = 0; i < COUNT; i++)
