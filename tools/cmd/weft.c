@@ -9,8 +9,9 @@
 #include <string.h>
 
 static const struct app_command *const commands[] = {
-    &cmd_devices, &cmd_train,  &cmd_eval,  &cmd_predict, &cmd_show,    &cmd_teach,
-    &cmd_sweep,   &cmd_verify, &cmd_bench, &cmd_compare, &cmd_explain, &cmd_tune,
+    &cmd_devices, &cmd_train,     &cmd_eval,  &cmd_predict, &cmd_show,
+    &cmd_teach,   &cmd_calibrate, &cmd_sweep, &cmd_verify,  &cmd_bench,
+    &cmd_compare, &cmd_explain,   &cmd_tune,
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(*commands) };
 
@@ -30,12 +31,12 @@ static void print_help(FILE *out)
 {
     fputs("weft: convolutional networks on any OpenCL device\n\n", out);
     for (int i = 0; i < COMMAND_COUNT; i++) {
-        int column = fprintf(out, "  weft %-8s  ", commands[i]->args.name);
+        int column = fprintf(out, "  weft %-9s  ", commands[i]->args.name);
         term_wrap(out, commands[i]->args.summary, column, column, 80);
     }
     fputc('\n', out);
     for (int i = 0; i < TOPIC_COUNT; i++)
-        fprintf(out, "  weft help %-8s  %s\n", topics[i].name, topics[i].summary);
+        fprintf(out, "  weft help %-9s  %s\n", topics[i].name, topics[i].summary);
     fputs(
         "\n"
         "  weft devices\n"

@@ -31,6 +31,7 @@ struct view {
     int shift;
     double weight;
 };
+static const struct view own_view[] = {{false, 0, 1}};
 static const struct view flip_views[] = {{false, 0, 0.5}, {true, 0, 0.5}};
 static const struct view shift_views[] = {{false, 0, 0.25},   {true, 0, 0.25},
                                           {false, -1, 0.125}, {true, -1, 0.125},
@@ -40,7 +41,7 @@ static const struct {
     const struct view *views;
     int count;
 } kinds[] = {
-    [TTA_NONE] = {"none", flip_views, 1},
+    [TTA_NONE] = {"none", own_view, 1},
     [TTA_FLIP] = {"flip", flip_views, 2},
     [TTA_SHIFT] = {"shift", shift_views, 6},
 };
@@ -213,11 +214,8 @@ static enum app_exit read_images(const struct tta *tta, const struct source *fro
     return status ? app_report_error(tta->app, APP_INPUT, status) : APP_OK;
 }
 
-/* Receives the logits of `count` images, the first being number `first`. */
-typedef enum app_exit (*use_fn)(void *priv, const double *logits, int first, int count);
-
-static enum app_exit run_chunks(struct tta *tta, const struct source *from, use_fn use,
-                                void *priv)
+static enum app_exit run_chunks(struct tta *tta, const struct source *from,
+                                tta_use_fn use, void *priv)
 {
     enum app_exit code = APP_OK;
     int size = chunk_size(tta, from->count);
@@ -307,24 +305,32 @@ static enum app_exit score_rows(void *priv, const double *logits, int first, int
     return APP_OK;
 }
 
+enum app_exit tta_run_dataset(struct tta *tta, const weft_dataset *data, tta_use_fn use,
+                              void *priv)
+{
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    const struct source from = {.data = data, .count = info.count};
+    if (info.height != tta->net.height || info.width != tta->net.width ||
+        info.channels != tta->net.channels)
+        return app_error(tta->app, APP_BAD_INPUT,
+                         "%s: images of %dx%dx%d do not fit a network for %dx%dx%d",
+                         info.source, info.height, info.width, info.channels,
+                         tta->net.height, tta->net.width, tta->net.channels);
+    return run_chunks(tta, &from, use, priv);
+}
+
 /* The images with their changed copies. */
 static enum app_exit evaluate_changed(struct tta *tta, const weft_dataset *dataset,
                                       const struct weft_dataset_info *data,
                                       struct weft_prediction *predictions,
                                       struct weft_eval *out)
 {
-    const struct source from = {.data = dataset, .count = data->count};
     struct score score = {
         .app = tta->app, .data = data, .eval = out, .predictions = predictions};
-    if (data->height != tta->net.height || data->width != tta->net.width ||
-        data->channels != tta->net.channels)
-        return app_error(tta->app, APP_BAD_INPUT,
-                         "%s: images of %dx%dx%d do not fit a network for %dx%dx%d",
-                         data->source, data->height, data->width, data->channels,
-                         tta->net.height, tta->net.width, tta->net.channels);
     double start = term_seconds();
     *out = (struct weft_eval){.count = data->count, .classes = tta->net.classes};
-    enum app_exit code = run_chunks(tta, &from, score_rows, &score);
+    enum app_exit code = tta_run_dataset(tta, dataset, score_rows, &score);
     out->seconds = term_seconds() - start;
     out->accuracy = (double)out->correct / data->count;
     out->standard_error = sqrt(out->accuracy * (1 - out->accuracy) / data->count);

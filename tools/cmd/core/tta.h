@@ -40,6 +40,13 @@ enum app_exit tta_run(struct tta *tta, const uint8_t *pixels, int count,
 enum app_exit tta_evaluate(struct tta *tta, const weft_dataset *data,
                            struct weft_prediction *predictions, struct weft_eval *out);
 
+/* Passes on the logits of all images of a dataset, `count` images at once, the first
+ * being number `first`. The predictor must give logits, also where `kind` is none. */
+typedef enum app_exit (*tta_use_fn)(void *priv, const double *logits, int first,
+                                    int count);
+enum app_exit tta_run_dataset(struct tta *tta, const weft_dataset *data, tta_use_fn use,
+                              void *priv);
+
 /* "flip test-time augmentation of 120 of 1,000 images, those below 90 %"; "": none. In a
  * static buffer. */
 const char *tta_text(const struct tta *tta);

@@ -6,6 +6,7 @@
 #include "core/preprocess.h"
 #include "core/tta.h"
 #include "eval/confusion.h"
+#include "eval/decisions.h"
 #include "report/evaluation.h"
 #include "report/page.h"
 
@@ -82,6 +83,8 @@ struct evaluation {
     struct weft_eval eval;
     struct weft_prediction *predictions;
     struct confusion confusion;
+    struct decision decision;
+    struct eval_decisions decisions;
     const char *const *names; /* of the classes */
     double test_overlap;
 };
@@ -132,6 +135,7 @@ static void print_text(const struct evaluation *evaluation, struct table *t)
         term_line(
             14, "INVALID TEST: %.0f %% of these images are training images of the model",
             100 * evaluation->test_overlap);
+    eval_print_decisions(&evaluation->decisions);
     putchar('\n');
     table_write(t);
     eval_print_confusion(&evaluation->confusion, evaluation->names);
@@ -176,6 +180,7 @@ static void write_json(const struct evaluation *evaluation, const struct table *
     emit_double(&j, "standard_error", e->standard_error);
     emit_double(&j, "loss", e->loss);
     emit_int(&j, "nonfinite", e->nonfinite);
+    eval_json_decisions(&evaluation->decisions, &j);
     emit_double(&j, "test_overlap", evaluation->test_overlap);
     emit_double(&j, "seconds", e->seconds);
     emit_double(&j, "images_per_second", e->count / e->seconds);
@@ -262,7 +267,8 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
     struct weft_model_info info;
     enum app_exit code = tta_check_options(app);
     if (code || (code = app_open_device(app)) ||
-        (code = app_load_model(app, path, &evaluation->model)))
+        (code = app_load_model(app, path, &evaluation->model)) ||
+        (code = decision_read(app, evaluation->model, &evaluation->decision)))
         return code;
     weft_model_info(evaluation->model, &info);
     evaluation->names = info.class_names;
@@ -306,7 +312,9 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
         *weft_predictor_params(.batch = o->batch,
                                .precision = (enum weft_precision)o->app.precision,
                                .pixels = fits ? data.pixels : NULL,
-                               .pixel_count = data.count, .logits = app->options->tta);
+                               .pixel_count = data.count,
+                               .logits = app->options->tta ||
+                                         evaluation->decision.coverage > 0);
     enum weft_status status = weft_predictor_create(app->device, evaluation->model,
                                                     &params, &evaluation->predictor);
     term_wait_end();
@@ -319,6 +327,10 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
     tta_init(&evaluation->tta, app, evaluation->predictor, info.net);
     code = tta_evaluate(&evaluation->tta, evaluation->data, evaluation->predictions,
                         &evaluation->eval);
+    if (!code)
+        code = eval_measure_decisions(&evaluation->tta, &evaluation->decision,
+                                      evaluation->data, evaluation->predictions,
+                                      &evaluation->decisions);
     term_wait_end();
     if (!code)
         confusion_init(&evaluation->confusion, net.classes, data.labels,
@@ -395,6 +407,7 @@ static enum app_exit eval_main(struct app *app, const void *given, int count,
     if (!code)
         code = print_results(&evaluation, o);
     confusion_free(&evaluation.confusion);
+    decision_free(&evaluation.decision);
     free(evaluation.predictions);
     weft_predictor_destroy(&evaluation.predictor);
     weft_dataset_destroy(&evaluation.data);

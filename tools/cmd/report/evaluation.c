@@ -3,42 +3,21 @@
 #include "report/evaluation.h"
 
 #include "core/app.h"
+#include "core/calibration.h"
 #include "report/html.h"
 #include "report/page.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-enum { BINS = 15, SHOWN = 25, MOST_CLASSES = 100 };
+enum { SHOWN = 25, MOST_CLASSES = 100 };
 
-/* Images of one range of probabilities: 1/15 of 0..1 each (Guo et al. 2017,
- * arXiv:1706.04599). */
-struct bin {
-    int count, correct;
-    double probability; /* their sum */
-};
-
-/* Fills the bins; returns the expected calibration error. */
-static double calibrate(const struct report_evaluation *e, struct bin bins[BINS])
+static double calibrate(const struct report_evaluation *e,
+                        struct calibration_bin bins[CALIBRATION_BINS])
 {
     struct weft_dataset_info data;
     weft_dataset_info(e->data, &data);
-    int count = 0;
-    double error = 0;
-    for (int i = 0; i < data.count; i++) {
-        const struct weft_prediction *p = &e->predictions[i];
-        if (p->label < 0)
-            continue;
-        int at = (int)((double)p->probability * BINS);
-        struct bin *bin = &bins[at < BINS ? at : BINS - 1];
-        bin->count++;
-        bin->correct += p->label == data.labels[i];
-        bin->probability += (double)p->probability;
-        count++;
-    }
-    for (int b = 0; b < BINS; b++)
-        error += fabs(bins[b].correct - bins[b].probability);
-    return count ? error / count : NAN;
+    return calibration_error(e->predictions, data.labels, data.count, bins);
 }
 
 static void write_percent(FILE *out, double fraction)
@@ -51,7 +30,7 @@ static void write_percent(FILE *out, double fraction)
 
 void report_write_result(FILE *out, const struct report_evaluation *e)
 {
-    struct bin bins[BINS] = {{0}};
+    struct calibration_bin bins[CALIBRATION_BINS];
     double error = calibrate(e, bins);
     const struct weft_eval *eval = e->eval;
     fprintf(out, "<p class=\"lede\"><b>%.2f &plusmn; %.2f %%</b> of %s images of ",
@@ -210,11 +189,12 @@ static void write_mistakes(FILE *out, const struct report_evaluation *e)
     free(wrong);
 }
 
-static void write_points(FILE *out, const struct html_plot *p, const struct bin *bins)
+static void write_points(FILE *out, const struct html_plot *p,
+                         const struct calibration_bin *bins)
 {
     char sign = 'M';
     fputs("<path class=\"curve c0\" d=\"", out);
-    for (int b = 0; b < BINS; b++)
+    for (int b = 0; b < CALIBRATION_BINS; b++)
         if (bins[b].count) {
             fprintf(out, "%c%.1f %.1f", sign,
                     html_plot_x(p, 100 * bins[b].probability / bins[b].count),
@@ -222,7 +202,7 @@ static void write_points(FILE *out, const struct html_plot *p, const struct bin 
             sign = 'L';
         }
     fputs("\"/>\n", out);
-    for (int b = 0; b < BINS; b++)
+    for (int b = 0; b < CALIBRATION_BINS; b++)
         if (bins[b].count)
             fprintf(out,
                     "<circle class=\"point c0\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"><title>"
@@ -234,10 +214,10 @@ static void write_points(FILE *out, const struct html_plot *p, const struct bin 
                     100.0 * bins[b].correct / bins[b].count);
 }
 
-static void write_calibration(FILE *out, const struct bin *bins, double error)
+static void write_calibration(FILE *out, const struct calibration_bin *bins, double error)
 {
     struct html_plot p = {.linear = {true, true}};
-    for (int b = 0; b < BINS; b++)
+    for (int b = 0; b < CALIBRATION_BINS; b++)
         if (bins[b].count) {
             html_plot_extend(&p, 100 * bins[b].probability / bins[b].count,
                              100 * bins[b].probability / bins[b].count);
@@ -266,7 +246,7 @@ static void write_calibration(FILE *out, const struct bin *bins, double error)
 
 void report_write_evaluation(FILE *out, const struct report_evaluation *e)
 {
-    struct bin bins[BINS] = {{0}};
+    struct calibration_bin bins[CALIBRATION_BINS];
     double error = calibrate(e, bins);
     write_classes(out, e);
     report_write_confusion(out, e->confusion, e->names);

@@ -2,6 +2,7 @@
 /* weft show: describes a model, a network or a dataset. */
 #include "show/show.h"
 
+#include "core/decision.h"
 #include "core/paths.h"
 #include "core/plain_text.h"
 #include "core/preprocess.h"
@@ -226,6 +227,7 @@ static enum app_exit show_model(struct app *app, const struct show_options *o,
     weft_model *model = NULL;
     struct weft_model_info info;
     struct weft_net_info net;
+    struct decision decision;
     enum app_exit code = app_load_model(app, path, &model);
     if (code)
         return code;
@@ -236,6 +238,11 @@ static enum app_exit show_model(struct app *app, const struct show_options *o,
         weft_model_destroy(&model);
         return app_flush_stdout(app);
     }
+    if ((code = decision_read(app, model, &decision))) {
+        decision_free(&decision);
+        weft_model_destroy(&model);
+        return code;
+    }
     struct table t;
     table_init(&t, stdout, (enum table_format)o->app.format, layer_columns, LAYER_COLUMNS,
                false);
@@ -243,6 +250,10 @@ static enum app_exit show_model(struct app *app, const struct show_options *o,
     if (t.format == TABLE_HUMAN) {
         show_net_head(info.net);
         show_model_head(&info, net.classes);
+        if (decision.calibrated) {
+            decision_print(&decision);
+            putchar('\n');
+        }
     }
     table_write(&t);
     if (t.format == TABLE_JSON) {
@@ -259,10 +270,12 @@ static enum app_exit show_model(struct app *app, const struct show_options *o,
         for (int c = 0; c < net.classes; c++)
             emit_text(&j, NULL, info.class_names[c]);
         emit_end(&j);
+        decision_json(&decision, &j);
         emit_net(&j, info.net, &t);
         emit_end(&j);
     }
     table_free(&t);
+    decision_free(&decision);
     weft_model_destroy(&model);
     return app_flush_stdout(app);
 }

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""weft calibrate: temperature, threshold and sets of a model, who follows them, and what is refused.
+
+usage: calibrate.py WEFT
+"""
+import json
+import math
+import os
+import pathlib
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+
+from checks import check, finish
+
+WEFT = os.path.abspath(sys.argv[1])
+SIDE, KINDS = 10, ("plain", "columns", "rows")
+
+
+def weft(*words, code=0, says=""):
+    done = subprocess.run([WEFT, *map(str, words)], capture_output=True, text=True, check=False)
+    text = done.stdout + done.stderr
+    check(done.returncode == code and says in " ".join(text.split()),
+          f"`weft {' '.join(map(str, words))}`: exit code {done.returncode}, should be {code}, "
+          f"and '{says}':\n{text}")
+    return done.stdout
+
+
+def result(*words):
+    return json.loads(weft(*words, "-d", "cpu", "-f", "json") or "{}")
+
+
+def image(kind, noise):
+    """Stripes of one of three directions, often hidden by noise."""
+    shift = random.randrange(4)
+    return bytes(min(255, max(0, int(random.gauss(128 + (24 if ((0, x, y)[kind] + shift) % 4 < 2 else -24), noise))))
+                 for y in range(SIDE) for x in range(SIDE))
+
+
+def write_idx(folder, stem, labels):
+    folder.mkdir(exist_ok=True)
+    pixels = b"".join(image(label, 55) for label in labels)
+    (folder / f"{stem}-images-idx3-ubyte").write_bytes(
+        struct.pack(">IIII", 0x803, len(labels), SIDE, SIDE) + pixels)
+    (folder / f"{stem}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, len(labels)) + bytes(labels))
+
+
+def change_metadata(source, target, changes):
+    """A copy without a checksum, with other metadata."""
+    data = pathlib.Path(source).read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8:8 + length])
+    for name in ("weft.checksum", "weft.format"):
+        header["__metadata__"].pop(name)
+    header["__metadata__"].update(changes)
+    text = json.dumps(header).encode()
+    pathlib.Path(target).write_bytes(struct.pack("<Q", len(text)) + text + data[8 + length:])
+
+
+def temperature(root):
+    first = result("calibrate", "run")["calibration"]
+    check((root / "calibrated.safetensors").exists(), "the default file")
+    check(first["images"] == 300 and first["data"].endswith("data, held out of training"), first)
+    check(first["loss"] < first["loss_before"] and first["temperature"] > 0, first)
+    # Other commands have the probabilities; the answers stay.
+    before, after = result("eval", "run"), result("eval", "calibrated.safetensors")
+    check(before["accuracy"] == after["accuracy"] and before["loss"] != after["loss"], (before, after))
+    check("threshold" not in after and "set_coverage" not in after, after)
+    rows = [json.loads(weft("predict", "-d", "cpu", model, "data/t10k-images-idx3-ubyte", "-k", 3, "-f",
+                            "json"))["images"][0]["predictions"] for model in ("run", "calibrated.safetensors")]
+    p, q = [{row["class_id"]: math.log(row["probability"]) for row in r} for r in rows]
+    check(abs((p[0] - p[1]) - first["temperature"] * (q[0] - q[1])) < 1e-3, f"{p} {q}: {first}")
+    # Another time there is nothing to do, and the temperatures multiply.
+    again = result("calibrate", "calibrated.safetensors", "--out", "again.safetensors")["calibration"]
+    check(abs(again["temperature"] / first["temperature"] - 1) < 1e-3, again)
+    check(abs(again["loss"] - first["loss"]) < 1e-5, again)
+    kept = result("calibrate", "run", "--keep-temperature", "--out", "kept.safetensors")["calibration"]
+    check(kept["temperature"] == 1 and kept["loss"] == kept["loss_before"], kept)
+    weft("show", "calibrated.safetensors", says="Temperature " + f"{first['temperature']:.4g}")
+
+
+def threshold():
+    found = result("calibrate", "run", "--max-error", "15%", "--confidence", "90%", "--out", "t.safetensors")
+    found = found["calibration"]
+    check(found["max_error"] == 0.15 and found["error_bound"] <= 0.15 and 0 < found["answered"] < 1, found)
+    test = result("eval", "t.safetensors")
+    check(test["threshold"] == found["threshold"] and abs(test["answered_fraction"] - found["answered"]) < 0.1, test)
+    check(test["error_of_answers"] <= 0.15 < 1 - test["accuracy"], test)
+    weft("eval", "-d", "cpu", "t.safetensors", says="calibrated for at most 15 %")
+    weft("eval", "-d", "cpu", "t.safetensors", "--tta", "flip", says="promise nothing for --tta flip")
+    weft("show", "t.safetensors", says="at most 15 % of the answers are wrong, with 90 % confidence")
+    weft("calibrate", "-d", "cpu", "run", "--max-error", "0.1%", "--out", "never", code=5,
+         says="no threshold keeps errors at most 0.1 % with 99 % confidence: the lowest bound")
+    check(not os.path.exists("never"), "nothing is written")
+
+
+def sets():
+    for words, by_class in (((), False), (("--by-class",), True)):
+        found = result("calibrate", "run", "--coverage", "90%", *words, "--out", "s.safetensors")["calibration"]
+        check(found["set_by_class"] == by_class and len(found["set_limits"]) == 3, found)
+        check((len(set(found["set_limits"])) > 1) == by_class, found)
+        test = result("eval", "s.safetensors")
+        # Both have a standard error, of 300 and of 600 images.
+        check(abs(test["sets_with_true_class"] - 0.9) < 4 * (0.09 / 300 + 0.09 / 600) ** 0.5, test)
+        check(abs(test["set_size"] - found["set_size"]) < 0.15, test)
+    weft("calibrate", "-d", "cpu", "run", "--coverage", "99.9%", code=5, says="needs at least 999 images; there are 300")
+    weft("calibrate", "-d", "cpu", "run", "--coverage", "99.5%", "--by-class", code=5,
+         says="needs at least 199 images of each class; there are")
+
+
+def refused(root):
+    weft("calibrate", "-d", "cpu", "run", "--data", "data", code=4, says="are training images of the model")
+    weft("calibrate", "-d", "cpu", "run", "--data", "data", "--split", "test", "--out", "tested.safetensors")
+    weft("calibrate", "-d", "cpu", "run", "--by-class", code=2, says="--by-class needs --coverage")
+    weft("calibrate", "-d", "cpu", "run", "--coverage", "100%", code=2, says="nothing is that certain")
+    weft("train", "-d", "cpu", "--net", "tiny.net", "--data", "data", "-e", 1, "--out", "all", "--val-split", 0)
+    weft("calibrate", "-d", "cpu", "all", code=2, says="was trained without validation images")
+    # Files that changed since: the images that were held out are unknown.
+    shutil.copytree("data", "other")
+    weft("train", "-d", "cpu", "--net", "tiny.net", "--data", "other", "-e", 1, "--out", "changed", "--val-split", 90)
+    whole = bytearray((root / "other/train-images-idx3-ubyte").read_bytes())
+    whole[-1] ^= 1
+    (root / "other/train-images-idx3-ubyte").write_bytes(whole)
+    weft("calibrate", "-d", "cpu", "changed", code=4, says="are not the images that the model was trained on")
+    change_metadata("t.safetensors", "free.safetensors", {"calibration.threshold": "0.5 0.1 0.9 0.05 0.8"})
+    weft("show", "free.safetensors", says="0.5000: answers 80.0 %")
+    for name, value in (("threshold", "0.5 0.1 0.9 0.05"), ("threshold", "2 0.1 0.9 0.05 0.8"), ("sets", "0.9 1.5"),
+                        ("sets", "0.9 1.5 0.1 0.2"), ("sets", "0.9 1.5 nan"), ("confusion", "1 2 3"), ("loss", "")):
+        change_metadata("t.safetensors", "wrong.safetensors", {f"calibration.{name}": value})
+        weft("show", "wrong.safetensors", code=4, says="calibrate it again")
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="weft-calibrate-") as name:
+        os.chdir(name)
+        os.environ.update(XDG_CACHE_HOME=name + "/cache", XDG_STATE_HOME=name + "/state")
+        root = pathlib.Path(name)
+        random.seed(3)
+        write_idx(root / "data", "train", [random.randrange(3) for _ in range(1200)])
+        write_idx(root / "data", "t10k", [random.randrange(3) for _ in range(600)])
+        (root / "data/classes.txt").write_text("\n".join(KINDS) + "\n")
+        (root / "tiny.net").write_text("conv 8 3x3 relu\nmax-pool 2\nflatten\ndense classes\nsoftmax\n"
+                                       "optimizer adam 0.01\nbatch 20\n")
+        weft("train", "-d", "cpu", "--net", "tiny.net", "--data", "data", "-e", 6, "--out", "run",
+             "--val-split", 300, "--test", "none")
+        temperature(root)
+        threshold()
+        sets()
+        refused(root)
+        os.chdir("/")
+
+
+main()
+finish()

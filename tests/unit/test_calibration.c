@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Temperature, bounds and prediction sets of `weft calibrate`: against exact small cases,
+ * and against what they promise. */
+#include "core/calibration.h"
+#include "unit/test.h"
+
+#include <math.h>
+
+/* Uniform in 0..1. */
+static double draw(void)
+{
+    static uint64_t state = 7;
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (double)(state >> 11) / 9007199254740992.0;
+}
+
+/* The binomial tail term by term. */
+static double tail(int errors, int answers, double p)
+{
+    long double sum = 0, choose = 1;
+    for (int j = 0; j <= errors; j++) {
+        sum += choose * powl((long double)p, j) * powl(1 - (long double)p, answers - j);
+        choose = choose * (answers - j) / (j + 1);
+    }
+    return (double)sum;
+}
+
+static void test_bounds(void)
+{
+    static const double alphas[] = {0.05, 0.01, 0.01 / 14, 0.5};
+    for (int a = 0; a < 4; a++) {
+        double alpha = alphas[a];
+        for (int n = 1; n <= 30; n++) {
+            CHECK_NEAR(calibration_error_bound(0, n, alpha), 1 - pow(alpha, 1.0 / n),
+                       1e-12);
+            CHECK_NEAR(calibration_error_bound(n - 1, n, alpha), pow(1 - alpha, 1.0 / n),
+                       1e-12);
+            CHECK(calibration_error_bound(n, n, alpha) == 1);
+            for (int k = 0; k < n; k++) {
+                double bound = calibration_error_bound(k, n, alpha);
+                if (bound > (double)k / n + 1e-9)
+                    CHECK_NEAR(tail(k, n, bound) / alpha, 1, 1e-9);
+            }
+        }
+        CHECK_NEAR(tail(97, 2000, calibration_error_bound(97, 2000, alpha)) / alpha, 1,
+                   1e-7);
+    }
+    /* The upper end of the interval of Clopper and Pearson for 10 of 100. */
+    CHECK_NEAR(calibration_error_bound(10, 100, 0.025), 0.17622, 5e-6);
+}
+
+enum { ROWS = 20000, CLASSES = 4 };
+
+/* Logits whose probabilities are right at a temperature: labels are drawn from them. */
+static void draw_rows(double temperature, float *logits, int32_t *labels)
+{
+    for (int i = 0; i < ROWS; i++) {
+        double p[CLASSES], sum = 0;
+        for (int k = 0; k < CLASSES; k++) {
+            logits[i * CLASSES + k] = (float)(12 * draw() - 6);
+            sum += p[k] = exp((double)logits[i * CLASSES + k] / temperature);
+        }
+        double u = draw() * sum;
+        int label = 0;
+        for (; label + 1 < CLASSES && u >= p[label]; label++)
+            u -= p[label];
+        labels[i] = label;
+    }
+}
+
+static void test_temperature(void)
+{
+    static float logits[ROWS * CLASSES];
+    static int32_t labels[ROWS];
+    const struct calibration_rows rows = {logits, labels, ROWS, CLASSES};
+    static const double temperatures[] = {0.6, 1, 1.7, 4};
+    for (int i = 0; i < 4; i++) {
+        draw_rows(temperatures[i], logits, labels);
+        double found = calibration_temperature(&rows);
+        CHECK_NEAR(found / temperatures[i], 1, 0.05);
+        double least = calibration_loss(&rows, found);
+        CHECK(least < calibration_loss(&rows, found * 1.001));
+        CHECK(least < calibration_loss(&rows, found / 1.001));
+    }
+    /* A row by hand. */
+    const struct calibration_rows one = {(const float[]){1, 3}, (const int32_t[]){0}, 1,
+                                         2};
+    CHECK_NEAR(calibration_loss(&one, 2), log(1 + exp(1)), 1e-12);
+    /* Everything right, and everything wrong. */
+    const struct calibration_rows right = {(const float[]){1, 3, 5, 2},
+                                           (const int32_t[]){1, 0}, 2, 2};
+    const struct calibration_rows wrong = {(const float[]){1, 3, 5, 2},
+                                           (const int32_t[]){0, 1}, 2, 2};
+    CHECK(calibration_temperature(&right) == CALIBRATION_COLDEST);
+    CHECK(calibration_temperature(&wrong) == CALIBRATION_WARMEST);
+}
+
+static void test_calibration_error(void)
+{
+    struct weft_prediction predictions[21];
+    int32_t labels[21] = {0};
+    struct calibration_bin bins[CALIBRATION_BINS];
+    for (int i = 0; i < 10; i++)
+        predictions[i] = (struct weft_prediction){i < 8 ? 0 : 1, 0.95f};
+    for (int i = 10; i < 20; i++)
+        predictions[i] = (struct weft_prediction){i < 15 ? 0 : 1, i % 2 ? 0.6f : 0.65f};
+    predictions[20] = (struct weft_prediction){-1, NAN};
+    CHECK_NEAR(calibration_error(predictions, labels, 21, bins),
+               (10 * 0.15 + 10 * 0.125) / 20, 1e-6);
+    CHECK_INT(bins[14].count, 10);
+    CHECK_INT(bins[14].correct, 8);
+    CHECK_INT(bins[9].count, 10);
+    predictions[0].probability = 1;
+    calibration_error(predictions, labels, 1, bins);
+    CHECK_INT(bins[14].count, 1);
+    CHECK(isnan(calibration_error(predictions + 20, labels, 1, bins)));
+}
+
+enum { IMAGES = 1024 };
+static struct weft_prediction images[IMAGES];
+static int32_t zeros[IMAGES];
+
+/* `count` images of which the most probable are right with probability `above`, the
+ * others with `below`. */
+static void draw_images(int count, double above, double below)
+{
+    for (int i = 0; i < count; i++) {
+        double p = draw();
+        images[i] = (struct weft_prediction){draw() > (p > 0.5 ? above : below),
+                                             (float)(0.5 + p / 2)};
+    }
+}
+
+static void test_thresholds(void)
+{
+    struct calibration_threshold t;
+    /* All are right: 1 - (alpha / 7)^(1 / 100) for the 7 thresholds of a search. */
+    for (int i = 0; i < IMAGES; i++)
+        images[i] = (struct weft_prediction){0, (float)(i + 1) / IMAGES};
+    double bound = 1 - pow(0.01 / 7, 0.01);
+    CHECK(calibration_select(images, zeros, 100, bound + 1e-9, 0.99, &t));
+    CHECK_INT(t.answers, 100);
+    CHECK_NEAR(t.bound, bound, 1e-12);
+    CHECK(t.threshold == images[0].probability);
+    /* Without the division it would hold: 1 - alpha^(1 / 100) is 4.5 %. */
+    CHECK(!calibration_select(images, zeros, 100, 0.05, 0.99, &t));
+    CHECK_INT(t.answers, 100);
+    CHECK_NEAR(t.bound, bound, 1e-12);
+    /* Equal probabilities are answered together: all of those with 0.6, or none. */
+    for (int i = 0; i < 100; i++)
+        images[i] = (struct weft_prediction){i >= 80, i < 60 ? 0.9f : 0.6f};
+    CHECK(calibration_select(images, zeros, 100, 0.11, 0.99, &t));
+    CHECK_INT(t.answers, 60);
+    CHECK_INT(t.errors, 0);
+    CHECK(t.threshold == 0.9f);
+    /* The lowest one: half of the images are always right, of the others two thirds. */
+    draw_images(IMAGES, 1, 2.0 / 3);
+    CHECK(calibration_select(images, zeros, IMAGES, 0.05, 0.99, &t));
+    CHECK(t.answers > IMAGES / 2 && t.answers < IMAGES * 6 / 10 && t.bound <= 0.05);
+    /* The promise: where every threshold has slightly more errors than are allowed, one
+     * is found with a probability of at most 10 %. */
+    enum { TRIALS = 1000 };
+    int found = 0;
+    for (int i = 0; i < TRIALS; i++) {
+        draw_images(500, 0.8, 0.8);
+        found += calibration_select(images, zeros, 500, 0.199, 0.9, &t);
+    }
+    CHECK(found <= TRIALS / 10);
+    CHECK(found > 0);
+}
+
+static void test_sets(void)
+{
+    float p[40], limit;
+    static const struct {
+        int count;
+        double coverage;
+        int rank; /* of the limit, from the largest; 0: too few images */
+    } cases[] = {{8, 0.9, 0},    {9, 0.9, 9},    {10, 0.9, 10},  {18, 0.95, 0},
+                 {19, 0.95, 19}, {20, 0.95, 20}, {39, 0.95, 38}, {40, 0.9, 37},
+                 {3, 0.5, 2},    {1, 0.5, 1}};
+    for (size_t c = 0; c < sizeof(cases) / sizeof(*cases); c++) {
+        int n = cases[c].count;
+        for (int i = 0; i < n; i++)
+            p[i] = (float)(i * 7 % n + 1) / 64; /* 7 and n have no common factor */
+        bool fits = calibration_set_limit(p, n, cases[c].coverage, &limit);
+        CHECK(fits == (cases[c].rank > 0));
+        CHECK(fits == (n >= calibration_least_images(cases[c].coverage)));
+        if (fits)
+            CHECK(limit == (float)(n + 1 - cases[c].rank) / 64);
+    }
+    CHECK_INT(calibration_least_images(0.99), 99);
+    /* The promise, exactly: a new image of the same kind is as likely in each of the
+     * places between the others. */
+    enum { TRIALS = 20000, OTHERS = 20 };
+    int covered = 0;
+    for (int i = 0; i < TRIALS; i++) {
+        for (int k = 0; k < OTHERS; k++)
+            p[k] = (float)draw();
+        CHECK(calibration_set_limit(p, OTHERS, 0.9, &limit));
+        covered += (float)draw() >= limit;
+    }
+    /* ceil(21 x 0.9) / 21, within 4 standard errors */
+    CHECK_NEAR((double)covered / TRIALS, 19.0 / 21, 4 * sqrt(0.1 * 0.9 / TRIALS));
+}
+
+int main(void)
+{
+    test_bounds();
+    test_temperature();
+    test_calibration_error();
+    test_thresholds();
+    test_sets();
+    return test_end();
+}
