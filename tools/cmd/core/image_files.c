@@ -178,7 +178,7 @@ static bool next_idx(struct image_file *file, char **why)
     return true;
 }
 
-bool image_file_next(struct app *app, struct image_file *file, char **why)
+bool image_file_next(weft_context *context, struct image_file *file, char **why)
 {
     *why = NULL;
     if (file->idx)
@@ -189,11 +189,11 @@ bool image_file_next(struct app *app, struct image_file *file, char **why)
         return fail(why, file, "is empty");
     if (is_known(file) && !read_rest(file, why))
         return false;
-    enum weft_status status = weft_image_decode(app->context, file->path, file->bytes,
+    enum weft_status status = weft_image_decode(context, file->path, file->bytes,
                                                 file->size, file->purpose, &file->image);
     if (!status)
         return true;
-    *why = term_format_or_exit("%s", weft_error(app->context));
+    *why = term_format_or_exit("%s", weft_error(context));
     return false;
 }
 

@@ -24,8 +24,8 @@ struct image_file {
 bool image_file_open(struct image_file *file, const struct image_path *path, char **why);
 
 /* Reads the next image into `image`. False after the last one, with *why NULL, or on
- * failure. */
-bool image_file_next(struct app *app, struct image_file *file, char **why);
+ * failure. Threads that read files of their own have contexts of their own. */
+bool image_file_next(weft_context *context, struct image_file *file, char **why);
 
 void image_file_close(struct image_file *file);
 

@@ -136,25 +136,45 @@ static void walk(struct image_list *list, const char *folder, int depth)
     free(entries);
 }
 
+/* Adds the images of a folder. What is wrong, owned by the caller; NULL: nothing. */
+static char *add_folder(struct image_list *list, const char *path)
+{
+    int count = list->count, failed = list->failed;
+    walk(list, path, 0);
+    if (list->count > count || list->failed > failed)
+        return NULL;
+    char *skipped = image_list_skipped(list);
+    char *why = term_format_or_exit(
+        "%s: no images in this folder (expected .png .jpg .jpeg .pbm .pgm .ppm .idx)%s%s",
+        path, skipped ? "; " : "", skipped ? skipped : "");
+    free(skipped);
+    return why;
+}
+
 enum app_exit image_list_add(const struct app *app, struct image_list *list,
                              const char *path)
 {
-    int count = list->count, failed = list->failed;
     if (!strcmp(path, "-") || !paths_is_folder(path)) {
         add(list, path, false);
         return APP_OK;
     }
-    walk(list, path, 0);
-    if (list->count > count || list->failed > failed)
-        return APP_OK;
-    char *skipped = image_list_skipped(list);
-    enum app_exit code =
-        app_error(app, APP_BAD_INPUT,
-                  "%s: no images in this folder (expected .png .jpg .jpeg .pbm .pgm .ppm "
-                  ".idx)%s%s",
-                  path, skipped ? "; " : "", skipped ? skipped : "");
-    free(skipped);
+    char *why = add_folder(list, path);
+    enum app_exit code = why ? app_error(app, APP_BAD_INPUT, "%s", why) : APP_OK;
+    free(why);
     return code;
+}
+
+void image_list_add_line(struct image_list *list, const char *path)
+{
+    char *why = NULL;
+    if (paths_is_folder(path))
+        why = add_folder(list, path);
+    else
+        add(list, path, true);
+    if (why)
+        list->skip(list->priv, why);
+    list->failed += why != NULL;
+    free(why);
 }
 
 static int by_files(const void *a, const void *b)
@@ -185,10 +205,15 @@ char *image_list_skipped(struct image_list *list)
                                list->kind_count > KINDS_NAMED ? ", ..." : "");
 }
 
+void image_list_clear(struct image_list *list)
+{
+    while (list->count)
+        free(list->paths[--list->count].path);
+}
+
 void image_list_free(struct image_list *list)
 {
-    for (int i = 0; i < list->count; i++)
-        free(list->paths[i].path);
+    image_list_clear(list);
     free(list->paths);
     free(list->kinds);
     *list = (struct image_list){0};

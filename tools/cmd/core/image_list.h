@@ -32,6 +32,13 @@ struct image_list {
 enum app_exit image_list_add(const struct app *app, struct image_list *list,
                              const char *path);
 
+/* The same for a path that another program wrote: never "-", a FIFO or a device, and what
+ * is wrong is skipped. */
+void image_list_add_line(struct image_list *list, const char *path);
+
+/* Removes the paths. */
+void image_list_clear(struct image_list *list);
+
 /* "4 files of other kinds were skipped (.webp 3, .bmp 1)", owned by the caller; NULL:
  * none. */
 char *image_list_skipped(struct image_list *list);

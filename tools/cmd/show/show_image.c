@@ -143,7 +143,7 @@ enum app_exit show_image(struct app *app, const struct show_options *o, const ch
     if (code)
         return code;
     if (!image_file_open(&shown.file, &file, &why) ||
-        !image_file_next(app, &shown.file, &why))
+        !image_file_next(app->context, &shown.file, &why))
         code = app_error(app, APP_BAD_INPUT, "%s", why);
     if (!code)
         code = make_input(app, &shown);
