@@ -17,6 +17,7 @@ struct report_evaluation {
     const struct weft_prediction *predictions; /* of each image */
     const struct confusion *confusion;         /* of these */
     const char *const *names;                  /* of the classes */
+    const char *const *files;                  /* of the images; NULL: they have none */
 };
 
 /* The accuracy, in a sentence; then all sections without it. */
