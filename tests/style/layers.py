@@ -54,7 +54,7 @@ MAY = {
     "cmd/results": {"public", "weft/base.h", "os", "cmd/core"},
     "cmd/report": {"public", "weft/base.h", "cmd/core", "cmd/results"},
     "cmd/calibrate": {"public", "weft/base.h", "cmd/core"},
-    "cmd/predict": {"public", "weft/base.h", "cmd/core"},
+    "cmd/predict": {"public", "weft/base.h", "os", "cmd/core", "cmd/report"},
     "cmd/eval": {"public", "weft/base.h", "cmd/core", "cmd/report"},
     "cmd/show": {"public", "weft/base.h", "cmd/core"},
     "cmd/train": {"public", "weft/base.h", "cmd/core", "cmd/report"},

@@ -15,14 +15,15 @@ static const struct app_command *const commands[] = {
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(*commands) };
 
-/* Manuals: docs/datasets.md, docs/network-language.md,
+/* Manuals: docs/datasets.md, docs/network-language.md, docs/prediction.md,
  * docs/training.md. */
-extern const char help_data[], help_net[], help_training[];
+extern const char help_data[], help_net[], help_prediction[], help_training[];
 static const struct {
     const char *name, *text, *summary;
 } topics[] = {
     {"data", help_data, "datasets: folders of images, CSV, NPY, NPZ, IDX"},
     {"net", help_net, "the language of networks"},
+    {"prediction", help_prediction, "formats, standard input, labels, sorting files"},
     {"training", help_training, "several runs in one command, time limits, logs"},
 };
 enum { TOPIC_COUNT = sizeof(topics) / sizeof(*topics) };
@@ -36,7 +37,7 @@ static void print_help(FILE *out)
     }
     fputc('\n', out);
     for (int i = 0; i < TOPIC_COUNT; i++)
-        fprintf(out, "  weft help %-9s  %s\n", topics[i].name, topics[i].summary);
+        fprintf(out, "  weft help %-10s  %s\n", topics[i].name, topics[i].summary);
     fputs(
         "\n"
         "  weft devices\n"

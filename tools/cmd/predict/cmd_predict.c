@@ -2,150 +2,218 @@
 /* weft predict: classifies images. */
 #include "predict/predict.h"
 
+#include "core/image_stream.h"
 #include "core/preprocess.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-/* Batches have few sizes, whose programs the cache shares: the largest of these that is
- * filled. A batch's images and outputs take at most BATCH_BYTES. */
-static const int batch_sizes[] = {128, 32, 8, 1};
-enum { BATCH_BYTES = 64 << 20, MAX_BATCH = 128, MAX_PIXELS = 1 << 26 };
+/* A batch's images and outputs take at most BATCH_BYTES, and so do the images that are
+ * decoded meanwhile, if they are FEWEST at least: larger ones are decoded one by one. */
+enum { BATCH_BYTES = 64 << 20, MAX_BATCH = 128, MAX_PIXELS = 1 << 26, FEWEST = 4 };
+
+#define PREDICT_OPTION(type, field) \
+    .kind = (type), .offset = offsetof(struct predict_options, field)
 
 static const struct args_option options[] = {
+    {.name = "format",
+     .letter = 'f',
+     PREDICT_OPTION(ARGS_CHOICE, app.format),
+     .value = PREDICT_FORMATS,
+     .help = "format of the results on stdout; jsonl: a JSON object a line, as soon as a "
+             "batch is done; npy: images x classes probabilities in float32; default "
+             "human, which has at most the columns of the terminal or of COLUMNS"},
+    {.name = "out",
+     .letter = 'o',
+     PREDICT_OPTION(ARGS_TEXT, out),
+     .value = "FILE",
+     .help = "with -f npy: the file that is written, instead of stdout"},
     {.name = "top",
      .letter = 'k',
-     .kind = ARGS_INT,
-     .offset = offsetof(struct predict_options, top),
+     PREDICT_OPTION(ARGS_INT, top),
      .value = "K",
      .help = "classes to print per image; default 3",
      .min = 1,
      .max = PREDICT_MAX_TOP},
+    {.name = "unsure-below",
+     PREDICT_OPTION(ARGS_FRACTION, unsure_below),
+     .value = "P",
+     .help = "an image is unsure if its largest probability is below P; default 50 %"},
+    {.name = "unsure-margin",
+     PREDICT_OPTION(ARGS_FRACTION, unsure_margin),
+     .value = "M",
+     .help = "or if the next class is closer than M; default 0"},
+    {.name = "labels",
+     PREDICT_OPTION(ARGS_TEXT, labels),
+     .value = "folders|FILE",
+     .help = "classes that are known, to compare with: the name of each image's folder, "
+             "or a CSV of paths and labels"},
+    {.name = "report",
+     PREDICT_OPTION(ARGS_TEXT, report),
+     .value = "FILE",
+     .help = "with --labels: a page of accuracy, classes and mistakes"},
+    {.name = "sort-into",
+     PREDICT_OPTION(ARGS_TEXT, sort_into),
+     .value = "DIR",
+     .help = "link each image in the folder of its class in DIR; no file is replaced"},
+    {.name = "review",
+     PREDICT_OPTION(ARGS_TEXT, review),
+     .value = "DIR",
+     .help = "the same for those that are unsure, which --sort-into then leaves out"},
+    {.name = "copy", PREDICT_OPTION(ARGS_FLAG, copy), .help = "copies instead of links"},
+    {.name = "preview",
+     PREDICT_OPTION(ARGS_TEXT, preview),
+     .value = "DIR",
+     .help = "write each image as the network sees it, as PNG"},
     {0},
 };
 
-static const struct args_option *const shared_options[] = {
-    app_model_options,     app_preprocess_options,
-    app_precision_options, app_cached_tuning_options,
-    app_tta_options,       app_device_options,
-    app_output_options,    NULL};
+static const struct args_option *const shared_options[] = {app_model_options,
+                                                           app_preprocess_options,
+                                                           app_precision_options,
+                                                           app_cached_tuning_options,
+                                                           app_tta_options,
+                                                           app_device_options,
+                                                           app_output_options +
+                                                               1, /* all but --format */
+                                                           NULL};
 
-static void skip(void *priv, const char *why)
+void predict_skip(void *priv, const char *why)
 {
     struct prediction *prediction = priv;
     app_error(prediction->app, APP_BAD_INPUT, "%s; skipped", why);
     predict_add_failure(prediction, why);
 }
 
-/* Creates the predictor for the largest batch size that is filled and fits. */
-static enum weft_status create_predictor(struct prediction *prediction)
-{
-    enum weft_status status = WEFT_ERR_NOMEM;
-    const size_t sizes = sizeof(batch_sizes) / sizeof(*batch_sizes);
-    for (size_t i = 0; i < sizes && status == WEFT_ERR_NOMEM; i++) {
-        if (batch_sizes[i] > prediction->count)
-            continue;
-        const struct weft_predictor_params params = *weft_predictor_params(
-                .batch = batch_sizes[i],
-                .precision = (enum weft_precision)prediction->options->app.precision,
-                .pixels = prediction->pixels, .pixel_count = prediction->count,
-                .logits = prediction->app->options->tta);
-        term_wait_begin("Compiling kernels (cached for the next run)");
-        status = weft_predictor_create(prediction->app->device, prediction->model,
-                                       &params, &prediction->predictor);
-        term_wait_end();
-    }
-    if (status)
-        return status;
-    struct weft_model_info model;
-    weft_model_info(prediction->model, &model);
-    app_print_precision(prediction->predictor, prediction->options->app.precision);
-    tta_init(&prediction->tta, prediction->app, prediction->predictor, model.net);
-    return WEFT_OK;
-}
-
-/* Runs the current batch. */
-static enum app_exit flush(struct prediction *prediction)
-{
-    enum weft_status status = WEFT_OK;
-    if (!prediction->count)
-        return APP_OK;
-    if (!prediction->predictor)
-        status = create_predictor(prediction);
-    if (status == WEFT_ERR_NOMEM)
-        return app_error(prediction->app, APP_FAILED, "%s: %s", prediction->model_path,
-                         weft_error(prediction->app->context));
-    if (status)
-        return app_report_error(prediction->app, APP_WORK, status);
-    term_wait_begin("Predicting");
-    enum app_exit code = tta_run(&prediction->tta, prediction->pixels, prediction->count,
-                                 prediction->probabilities);
-    term_wait_end();
-    if (code)
-        return code;
-    predict_write_batch(prediction);
-    while (prediction->count)
-        free(prediction->items[--prediction->count].label);
-    return APP_OK;
-}
-
-/* Room for one more item. */
-static void reserve(struct prediction *prediction)
-{
-    if (prediction->count < prediction->room)
-        return;
-    size_t room = prediction->room ? 2 * (size_t)prediction->room : 1;
-    room = room < (size_t)prediction->capacity ? room : (size_t)prediction->capacity;
-    prediction->pixels =
-        term_realloc_or_exit(prediction->pixels, room * prediction->image_bytes);
-    prediction->items =
-        term_realloc_or_exit(prediction->items, room * sizeof(*prediction->items));
-    prediction->probabilities = term_realloc_or_exit(
-        prediction->probabilities, room * prediction->net.output_values * sizeof(float));
-    prediction->room = (int)room;
-}
-
-/* Adds one image to the batch. */
+/* Adds the current image of a file that is read here. */
 static enum app_exit add_image(struct prediction *prediction,
-                               const struct image_file *file)
+                               const struct image_file *file, uint8_t *pixels)
 {
     struct weft_preprocess_params preprocess = prediction->preprocess;
+    struct weft_preprocess_info info;
     if (file->idx && preprocess.invert == WEFT_INVERT_AUTO)
         preprocess.invert = WEFT_INVERT_NO;
-    reserve(prediction);
-    struct predict_item *item = &prediction->items[prediction->count];
     enum weft_status status = weft_image_preprocess(
-        prediction->app->context, &file->image, &preprocess,
-        prediction->pixels + (size_t)prediction->count * prediction->image_bytes,
-        &item->preprocessing);
+        prediction->app->context, &file->image, &preprocess, pixels, &info);
     if (status == WEFT_ERR_NOMEM)
         return app_report_error(prediction->app, APP_WORK, status);
-    item->label = file->idx ? term_format_or_exit("%s[%d]", file->path, file->next - 1)
-                            : term_format_or_exit("%s", file->path);
+    char *name = file->idx ? term_format_or_exit("%s[%d]", file->path, file->next - 1)
+                           : term_format_or_exit("%s", file->path);
+    struct stat s;
+    bool own = !file->idx && !stat(file->path, &s) && S_ISREG(s.st_mode);
     if (!status)
-        return ++prediction->count == prediction->capacity ? flush(prediction) : APP_OK;
-    char *why =
-        term_format_or_exit("%s: %s", item->label, weft_error(prediction->app->context));
-    skip(prediction, why);
+        return predict_add_image(prediction, name,
+                                 own ? term_format_or_exit("%s", file->path) : NULL,
+                                 pixels, &info);
+    char *why = term_format_or_exit("%s: %s", name, weft_error(prediction->app->context));
+    enum app_exit code = predict_add_unread(prediction, name, why);
     free(why);
-    free(item->label);
-    return APP_OK;
+    free(name);
+    return code;
 }
 
+/* Reads a file here: one with several images, standard input, or a large one. */
 static enum app_exit add_file(struct prediction *prediction,
                               const struct image_path *path)
 {
     struct image_file file;
     char *why;
     enum app_exit code = APP_OK;
+    uint8_t *pixels = term_realloc_or_exit(NULL, prediction->image_bytes);
     bool opened = image_file_open(&file, path, &why);
     file.purpose = &prediction->preprocess;
-    while (opened && !code && image_file_next(prediction->app, &file, &why))
-        code = add_image(prediction, &file);
-    if (why)
-        skip(prediction, why);
+    while (opened && !code && image_file_next(prediction->app->context, &file, &why))
+        code = add_image(prediction, &file, pixels);
+    if (why && !code)
+        code = predict_add_unread(prediction, file.path, why);
     free(why);
+    free(pixels);
     image_file_close(&file);
+    return code;
+}
+
+static enum app_exit add_input(struct prediction *prediction,
+                               const struct image_input *input)
+{
+    if (input->left)
+        return add_file(prediction, &input->path);
+    if (input->no_memory)
+        return app_error(prediction->app, APP_FAILED, "%s", input->why);
+    if (input->why)
+        return predict_add_unread(prediction, input->path.path, input->why);
+    return predict_add_image(prediction, term_format_or_exit("%s", input->path.path),
+                             term_format_or_exit("%s", input->path.path), input->pixels,
+                             &input->preprocessing);
+}
+
+/* At most; INT_MAX where standard input may name more. */
+static int count_files(const struct prediction *prediction)
+{
+    const struct image_list *list = &prediction->paths.operands;
+    for (int i = 0; i < list->count; i++)
+        if (!list->paths[i].listed && !strcmp(list->paths[i].path, "-"))
+            return INT_MAX;
+    return list->count;
+}
+
+static void show_progress(const struct prediction *prediction, int files)
+{
+    const struct input_paths *paths = &prediction->paths;
+    if (paths->line)
+        term_progress("%s files", table_thousands(files));
+    else
+        term_progress("%s of %s files", table_thousands(files),
+                      table_thousands(paths->operands.count));
+}
+
+/* Images are decoded in threads while a batch runs. A program that writes paths may wait
+ * for the answers to those that it has written. */
+static enum app_exit predict_in_threads(struct prediction *prediction)
+{
+    enum app_exit code = APP_OK;
+    bool ended = false;
+    int ahead = prediction->capacity;
+    if (count_files(prediction) < ahead)
+        ahead = count_files(prediction);
+    struct image_stream *stream =
+        image_stream_start(prediction->app->context, &prediction->preprocess, ahead + 1);
+    for (int files = 0; !code; files++) {
+        const struct image_path *path = NULL;
+        while (!ended && image_stream_has_room(stream)) {
+            bool idle = image_stream_is_empty(stream) && !prediction->item_count;
+            if (!(path = input_paths_next(&prediction->paths, idle, &ended)))
+                break;
+            image_stream_put(stream, path);
+        }
+        show_progress(prediction, files);
+        if (!image_stream_is_empty(stream))
+            code = add_input(prediction, image_stream_take(stream));
+        else if (ended)
+            break;
+        else
+            code = predict_flush(prediction);
+    }
+    image_stream_stop(&stream);
+    return code;
+}
+
+static enum app_exit predict_one_by_one(struct prediction *prediction)
+{
+    enum app_exit code = APP_OK;
+    bool ended = false;
+    for (int files = 0; !code && !ended;) {
+        const struct image_path *path =
+            input_paths_next(&prediction->paths, !prediction->item_count, &ended);
+        show_progress(prediction, files);
+        files += path != NULL;
+        if (path)
+            code = add_file(prediction, path);
+        else if (!ended)
+            code = predict_flush(prediction);
+    }
     return code;
 }
 
@@ -153,10 +221,8 @@ static enum app_exit prepare(struct prediction *prediction, const char *model)
 {
     struct app *app = prediction->app;
     struct weft_model_info info;
-    enum app_exit code = tta_check_options(app);
-    if (code || (code = app_open_device(app)))
-        return code;
-    if ((code = app_load_model(app, model, &prediction->model)))
+    enum app_exit code = app_open_device(app);
+    if (code || (code = app_load_model(app, model, &prediction->model)))
         return code;
     weft_model_info(prediction->model, &info);
     weft_net_info(info.net, &prediction->net);
@@ -180,7 +246,25 @@ static enum app_exit prepare(struct prediction *prediction, const char *model)
     size_t fit = BATCH_BYTES / (prediction->image_bytes +
                                 prediction->net.output_values * sizeof(float));
     prediction->capacity = fit > MAX_BATCH ? MAX_BATCH : fit ? (int)fit : 1;
-    return APP_OK;
+    predict_name_folders(prediction);
+    return predict_read_labels(prediction);
+}
+
+/* Options that exclude or need each other. */
+static enum app_exit check_options(const struct app *app, const struct predict_options *o)
+{
+    if (o->out && o->app.format != PREDICT_NPY)
+        return app_error(app, APP_USAGE,
+                         "--out needs -f npy; the other formats are written to stdout");
+    if (!o->out && o->app.format == PREDICT_NPY && isatty(STDOUT_FILENO))
+        return app_error(app, APP_USAGE,
+                         "-f npy is no text for a terminal; name a file with --out FILE");
+    if (o->report && !o->labels)
+        return app_error(app, APP_USAGE,
+                         "--report needs --labels folders or --labels FILE");
+    if (o->copy && !o->sort_into && !o->review)
+        return app_error(app, APP_USAGE, "--copy needs --sort-into or --review");
+    return tta_check_options(app);
 }
 
 static enum app_exit report_failures(const struct prediction *prediction)
@@ -197,31 +281,47 @@ static enum app_exit report_failures(const struct prediction *prediction)
     return code ? code : unread ? APP_BAD_INPUT : APP_OK;
 }
 
+static enum app_exit finish(struct prediction *prediction)
+{
+    /* In this order, which they have in JSON too. */
+    char *skipped[] = {image_list_skipped(&prediction->paths.operands),
+                       image_list_skipped(&prediction->paths.lines)};
+    enum app_exit code = predict_end_output(prediction);
+    if (!code && *tta_text(&prediction->tta))
+        term_print("With %s", tta_text(&prediction->tta));
+    for (int i = 0; i < 2; i++) {
+        if (!code && skipped[i])
+            term_print("%s", skipped[i]);
+        free(skipped[i]);
+    }
+    if (code)
+        return code;
+    if (prediction->unsorted)
+        term_print("%s images have no file of their own, being of IDX files or standard "
+                   "input: they were not linked or copied",
+                   table_thousands(prediction->unsorted));
+    predict_print_score(prediction);
+    return prediction->options->report ? predict_save_report(prediction) : APP_OK;
+}
+
 static enum app_exit predict(struct prediction *prediction, int count, char **files)
 {
-    struct image_list *list = &prediction->list;
-    enum app_exit code = APP_OK;
+    struct image_list *list = &prediction->paths.operands;
+    enum app_exit code = check_options(prediction->app, prediction->options);
     for (int i = 0; i < count && !code; i++)
         code = image_list_add(prediction->app, list, files[i]);
     if (!code)
         code = prepare(prediction, prediction->model_path);
-    if (!code) {
-        char *skipped = image_list_skipped(list);
-        predict_begin_output(prediction);
-        for (int i = 0; i < list->count && !code; i++) {
-            term_progress("%s of %s files", table_thousands(i),
-                          table_thousands(list->count));
-            code = add_file(prediction, &list->paths[i]);
-        }
-        if (!code)
-            code = flush(prediction);
-        predict_end_output(prediction);
-        if (!code && *tta_text(&prediction->tta))
-            term_print("With %s", tta_text(&prediction->tta));
-        if (skipped)
-            term_print("%s", skipped);
-        free(skipped);
-    }
+    if (code)
+        return code;
+    predict_begin_output(prediction);
+    code = count_files(prediction) < 2 || prediction->capacity < FEWEST
+               ? predict_one_by_one(prediction)
+               : predict_in_threads(prediction);
+    if (!code)
+        code = predict_flush(prediction);
+    if (!code)
+        code = finish(prediction);
     if (!code)
         code = app_flush_stdout(prediction->app);
     return code ? code : report_failures(prediction);
@@ -231,24 +331,30 @@ static enum app_exit predict_main(struct app *app, const void *given, int count,
                                   char **operands)
 {
     const struct predict_options *o = given;
-    struct prediction prediction = {.app = app,
-                                    .options = o,
-                                    .model_path = operands[0],
-                                    .list = {.skip = skip, .priv = &prediction},
-                                    .json = {.out = stdout}};
-    enum app_exit code = predict(&prediction, count - 1, operands + 1);
-    while (prediction.count)
-        free(prediction.items[--prediction.count].label);
-    for (int i = 0; i < prediction.failed; i++)
-        free(prediction.errors[i]);
-    free(prediction.errors);
-    free(prediction.items);
-    free(prediction.pixels);
-    free(prediction.probabilities);
-    table_free(&prediction.table);
-    image_list_free(&prediction.list);
-    weft_predictor_destroy(&prediction.predictor);
-    weft_model_destroy(&prediction.model);
+    struct prediction *prediction = term_realloc_or_exit(NULL, sizeof(*prediction));
+    *prediction = (struct prediction){
+        .app = app,
+        .options = o,
+        .model_path = operands[0],
+        .source = count > 2 ? "the images given" : operands[1],
+        .paths.operands = {.skip = predict_skip, .priv = prediction},
+        .paths.lines = {.skip = predict_skip, .priv = prediction},
+        .json = {.out = stdout, .lines = o->app.format == PREDICT_JSONL}};
+    enum app_exit code = predict(prediction, count - 1, operands + 1);
+    for (int i = 0; i < prediction->failed; i++)
+        free(prediction->errors[i]);
+    free(prediction->errors);
+    free(prediction->rows);
+    predict_free_batch(prediction);
+    predict_free_score(&prediction->score);
+    for (int c = 0; prediction->folders && c < prediction->net.classes; c++)
+        free(prediction->folders[c]);
+    free(prediction->folders);
+    table_free(&prediction->table);
+    input_paths_free(&prediction->paths);
+    weft_predictor_destroy(&prediction->predictor);
+    weft_model_destroy(&prediction->model);
+    free(prediction);
     return code;
 }
 
@@ -258,12 +364,17 @@ const struct app_command cmd_predict = {
             .name = "predict",
             .operands = "MODEL FILE|DIR|-...",
             .summary = "classifies images: PNG, JPEG, PBM, PGM, PPM, IDX",
-            .examples = "  weft predict runs/a/best.safetensors shoe.jpg --top 5\n"
-                        "  weft predict runs/a/best.safetensors photos/ -f csv\n"
-                        "  cat shoe.png | weft predict runs/a/best.safetensors -",
+            .examples =
+                "  weft predict runs/a/best.safetensors shoe.jpg --top 5\n"
+                "  weft predict runs/a/best.safetensors photos/ -f csv\n"
+                "  weft predict runs/a photos/ --sort-into sorted --review unsure\n"
+                "  cat shoe.png | weft predict runs/a/best.safetensors -\n"
+                "  find photos/ -newer last | weft predict runs/a -f jsonl -",
             .about =
                 "MODEL is a model file or the folder of a run. Folders of images are "
-                "searched recursively, in sorted order. What cannot be read is reported "
+                "searched recursively, in sorted order. `-` is standard input: an image, "
+                "or the paths of images, one a line, which are answered line by line. "
+                "What cannot be read is reported "
                 "and skipped, and the exit code is then 4; files of other kinds "
                 "are counted. Images are made as the model's metadata say (`weft show "
                 "MODEL`), unless options change it.",
@@ -272,7 +383,7 @@ const struct app_command cmd_predict = {
             .operands_min = 2,
             .operands_max = -1,
         },
-    .defaults = &(const struct predict_options){.top = 3},
+    .defaults = &(const struct predict_options){.top = 3, .unsure_below = 0.5},
     .options_size = sizeof(struct predict_options),
     .run = predict_main,
 };
