@@ -43,6 +43,16 @@ def weft(*words, code=None):
     return out, err
 
 
+def check_page(path, markup):
+    """A page has nothing of others as markup, no control characters, and loads nothing."""
+    text = pathlib.Path(path).read_text(encoding="utf-8")
+    found = BAD.search(text)
+    check(not found, f"{path}: has {found and ascii(found.group())}")
+    check(markup not in text and markup.replace("<", "&lt;").replace(">", "&gt;") in text,
+          f"{path}: markup of a name is text")
+    check("default-src 'none'" in text and "<script" not in text, f"{path}: loads nothing")
+
+
 def files():
     """Images in a folder, whole and damaged, in every format."""
     os.makedirs("evil")
@@ -54,6 +64,16 @@ def files():
                   "-k", "1", code=0)
     rows = list(csv.reader(io.StringIO(out)))
     check(len(rows) == len(EVIL) + 1, "csv: one row for each image")
+    out, _ = weft("predict", "run/best.safetensors", "evil", "-d", "cpu", "-f", "jsonl", code=0)
+    check(len([json.loads(line) for line in out.splitlines()]) == len(EVIL), "jsonl: one line each")
+    pathlib.Path("labels.csv").write_text("path,label\n" + "".join(
+        f'"{name}",upper\n' for name in ("evil/<b>|*x*`[a](b).png", "evil/=1+1.png")), encoding="utf-8")
+    weft("predict", "run/best.safetensors", "evil", "-d", "cpu", "--labels", "labels.csv", "--report",
+         "evil.html", "--sort-into", "sorted", "--preview", "seen", code=0)
+    check_page("evil.html", "<b>|")
+    names = {os.path.basename(path) for path, _, found in os.walk(b"sorted") for path in found}
+    check(names == set(EVIL), f"sorted: the names of the files: {names}")
+    check(len(os.listdir("seen")) == len(EVIL), "previews: one for each image")
     os.chdir("evil")
     model = "../run/best.safetensors"
     out, _ = weft("predict", model, "=1+1.png", "+x.png", "@SUM(A1).png", "./-x.png", "-d",
@@ -70,7 +90,7 @@ def files():
     for name in EVIL:
         with open(os.path.join(b"evil", name), "wb") as file:
             file.write(b"\x89PNG no image")
-    for form in ["human", "md", "csv", "json"]:
+    for form in ["human", "md", "csv", "json", "jsonl"]:
         weft("predict", "run/best.safetensors", "evil", "-d", "cpu", "-f", form, code=4)
 
 
@@ -94,18 +114,50 @@ def words():
 
 
 def classes():
-    """Class names with bidirectional controls."""
+    """Class names with bidirectional controls, markup, a formula, and what leads to another
+    folder; in pages and folders too."""
     shutil.copytree("data", "named")
-    pathlib.Path("named/classes.txt").write_text("=top\nmi\u202eddle\n<b>low\n",
+    pathlib.Path("named/classes.txt").write_text("=top\nmi\u202eddle\n<b>/../low\n",
                                                  encoding="utf-8")
-    out, err = weft("train", "-d", "cpu", "--data", "named", "--net", "tiny.net", "--epochs", "1",
+    weft("train", "-d", "cpu", "--data", "named", "--net", "tiny.net", "--epochs", "1",
          "--out", "named-run", code=0)
+    model = "named-run/best.safetensors"
+    check_page("named-run/report.html", "<b>/")
     for form in ["human", "md", "csv", "json"]:
-        weft("show", "named-run/best.safetensors", "-f", form, code=0)
+        weft("show", model, "-f", form, code=0)
         weft("show", "named", "-f", form, code=0)
-        weft("eval", "named-run/best.safetensors", "-d", "cpu", "-f", form, code=0)
-        weft("predict", "named-run/best.safetensors", "images/0.png", "-d", "cpu", "-f", form,
-             code=0)
+        weft("eval", model, "-d", "cpu", "-f", form, "--report", "eval.html", code=0)
+        check_page("eval.html", "<b>/")
+    for form in ["human", "md", "csv", "json", "jsonl"]:
+        out, _ = weft("predict", model, "images", "-d", "cpu", "-f", form, "--sort-into", "by-class",
+                      "--review", "by-class", code=0)
+        check(form != "csv" or (",=top" not in out and '"\'=top"' in out), "csv: a class is no formula")
+    folders = set(os.listdir("by-class"))
+    check(folders and folders <= {"=top", "mi_ddle", "_b__.._low"}, f"folders of classes: {folders}")
+    place = "by-class/" + folders.pop()
+    done = weft("predict", model, place, "-d", "cpu", "--labels", "folders", "-f", "json", code=0)
+    labels = json.loads(done[0])["labels"]
+    check(labels["right"] == labels["images"] > 0 == labels["other"], f"folders are labels: {labels}")
+
+
+def metadata():
+    """A model whose metadata were written by someone else."""
+    evil = "<b>\x1b[31mx\u009b\u202e\n=1+1"
+    data = pathlib.Path("run/best.safetensors").read_bytes()
+    size = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + size])
+    for key in ("run.data", "data.release", "net.name", "author", evil):
+        header["__metadata__"][key] = evil
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    pathlib.Path("meta.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data[8 + size:])
+    for form in ["human", "md", "csv", "json"]:
+        weft("show", "meta.safetensors", "-f", form, "--force")
+        weft("eval", "meta.safetensors", "-d", "cpu", "-f", form, "--force", "--data", "data",
+             "--report", "meta.html")
+        weft("predict", "meta.safetensors", "images", "-d", "cpu", "-f", form, "--force",
+             "--labels", "folders")
+    check("<b>\\x" not in pathlib.Path("meta.html").read_text(encoding="utf-8"), "the page of it")
 
 
 def full():
@@ -168,7 +220,7 @@ def main():
         subprocess.run([sys.executable, TESTS / "cli_data.py", "."], check=True)
         weft("train", "-d", "cpu", "--data", "data", "--net", "tiny.net", "--epochs", "2",
              "--out", "run", code=0)
-        for test in [files, words, classes, full] + [narrow] * (not SANITIZED):
+        for test in [files, words, classes, metadata, full] + [narrow] * (not SANITIZED):
             test()
         os.chdir("/")
     finish()
