@@ -56,6 +56,7 @@ SHORTER = [
     (r"^(weft tune(?!.*--(show|reset)).*)", r"\1 --time-limit 1s", "minutes"),
     (r"^(tools/dev/scaling.py.*)", r"\1 batch -- --quick -d cpu --data data --time 0.01s -b 1,16",
      "minutes"),
+    (r"^(weft predict.*)", r"\1 -d cpu", "nothing to compile"),
     (r"^(weft eval.*)", r"\1 -d cpu", "nothing to compile"),
     (r"^(weft calibrate.*)", r"\1 -d cpu --keep-temperature", "a model that learned little"),
     (r"--max-error \d+%", "--max-error 100%", "few images"),
@@ -159,6 +160,11 @@ class Place:
         rows = (f"{i % CLASSES}," + ",".join(map(str, image(i % CLASSES))) for i in range(160))
         head = "label," + ",".join(f"pixel{i + 1}" for i in range(SIDE * SIDE))
         (self.folder / "photos.csv").write_text("\n".join([head, *rows]) + "\n")
+        for label in map(str, range(CLASSES)):
+            (self.folder / "photos" / label).mkdir(parents=True)
+            (self.folder / "photos" / label / "a.pgm").write_bytes(
+                b"P5 28 28 255\n" + bytes(image(int(label))))
+        (self.folder / "labels.csv").write_text("path,label\nphotos/3/a.pgm,3\n")
         language = (self.root / "docs/network-language.md").read_text()
         (self.folder / "my.net").write_text(fenced(language, "net")[0])
         (self.folder / "tiny.net").write_text("conv 4 3x3 relu\nflatten\ndense 10\nsoftmax\n")
