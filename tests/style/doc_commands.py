@@ -77,6 +77,8 @@ SKIPPED = [
     (r"^tools/dev/decoding", "tools/dev/decoding --help", "minutes on a quiet machine"),
     (r"^tools/dev/driver-matrix", "tools/dev/driver-matrix --help", "downloads packages"),
     (r"^tools/dev/scorecard", "tools/dev/scorecard --help", "minutes"),
+    (r"^weft serve", "weft help serve", "runs until a signal"),
+    (r"^python3 (tests/cli/serve.py).*", r"test -f ROOT/\1", "a test of its own"),
     (r"^tools/dev/baselines/first_steps", None, "needs numpy"),
     (r"^tools/dev/baselines/compare", "tools/dev/baselines/compare --help",
      "needs PyTorch and others"),

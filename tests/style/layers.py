@@ -50,6 +50,8 @@ MAY = {
     "cl/primitives": {"cl/shared", "cl/lib"},
     "cmd": {"public", "weft/base.h", "os", "cmd/core", "cmd/results", "cmd/report", "cmd/train",
             "cmd/bench", "cmd/devices"},
+    "cmd/http": {"public", "weft/base.h", "cmd/core"},
+    "cmd/serve": {"public", "weft/base.h", "os", "cmd/core", "cmd/http", "cmd/report"},
     "cmd/core": {"public", "weft/base.h", "os"},
     "cmd/results": {"public", "weft/base.h", "os", "cmd/core"},
     "cmd/report": {"public", "weft/base.h", "cmd/core", "cmd/results"},
@@ -57,7 +59,7 @@ MAY = {
     "cmd/predict": {"public", "weft/base.h", "os", "cmd/core", "cmd/report"},
     "cmd/eval": {"public", "weft/base.h", "cmd/core", "cmd/report"},
     "cmd/show": {"public", "weft/base.h", "cmd/core"},
-    "cmd/train": {"public", "weft/base.h", "cmd/core", "cmd/report"},
+    "cmd/train": {"public", "weft/base.h", "cmd/core", "cmd/http", "cmd/report"},
     "cmd/devices": {"public", "weft/base.h", "cmd/core", "cmd/results"},
     "cmd/bench": {"public", "weft/base.h", "os", "cmd/core", "cmd/results", "cmd/report"},
 }

@@ -4,7 +4,8 @@
 
 # To build: compiler, Meson, and a package for each dependency() of the build files.
 PACKAGES_BUILD="gcc libc6-dev meson pkg-config ocl-icd-opencl-dev libclblast-dev
-    zlib1g-dev libdeflate-dev libjansson-dev libpng-dev libturbojpeg0-dev"
+    zlib1g-dev libdeflate-dev libjansson-dev libpng-dev libturbojpeg0-dev
+    libmicrohttpd-dev"
 
 # To train on any machine: an OpenCL driver for CPUs, and Fashion-MNIST.
 PACKAGES_RUN="pocl-opencl-icd dataset-fashion-mnist"

@@ -11,22 +11,6 @@
 
 enum { MOST = 96, SHOWN = 84 }; /* pixels of the longer side: in the file, on the page */
 
-static void write_base64(FILE *out, const uint8_t *bytes, size_t size)
-{
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < size; i += 3) {
-        size_t left = size - i;
-        uint32_t word = (uint32_t)bytes[i] << 16 |
-                        (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
-                        (left > 2 ? (uint32_t)bytes[i + 2] : 0);
-        fputc(digits[word >> 18], out);
-        fputc(digits[word >> 12 & 63], out);
-        fputc(left > 1 ? digits[word >> 6 & 63] : '=', out);
-        fputc(left > 2 ? digits[word & 63] : '=', out);
-    }
-}
-
 /* Means of factor x factor pixels; of 2 channels the first, of 4 the first three. */
 struct report_thumbnail report_reduce(const uint8_t *pixels,
                                       const struct weft_dataset_info *in)
@@ -72,7 +56,7 @@ void report_write_thumbnail(FILE *out, const struct report_thumbnail *t, const c
     html_write_escaped(out, alt);
     fputs("\" src=\"data:image/png;base64,", out);
     if (png)
-        write_base64(out, png, size);
+        html_write_base64(out, png, size);
     fputs("\">", out);
     free(png);
 }

@@ -290,6 +290,7 @@ static enum app_exit sweep_main(struct app *app, const void *given, int count,
         code = app_flush_stdout(app);
     }
     grid_free(&g);
+    train_watch_end();
     return code;
 }
 

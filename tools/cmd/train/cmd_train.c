@@ -199,6 +199,11 @@ const struct args_option train_option_table[] = {
      .kind = ARGS_FLAG,
      .offset = offsetof(struct train_options, logs[1]),
      .help = "also write the epochs to an event file in DIR that TensorBoard reads"},
+    {.name = "watch",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct train_options, watch),
+     .help = "print the address of a page of this computer that follows the run: its "
+             "report.html, which a browser loads again every few seconds"},
     {.name = "target-accuracy",
      .kind = ARGS_FRACTION,
      .offset = offsetof(struct train_options, target_accuracy),
@@ -242,9 +247,11 @@ static enum app_exit train_main(struct app *app, const void *given, int count,
     if (!!o->seeds + !!o->folds + o->find_rate > 1)
         return app_error(app, APP_USAGE,
                          "--seeds, --folds and --find-rate exclude each other");
-    return o->seeds   ? train_seeds(app, o)
-           : o->folds ? train_folds(app, o)
-                      : train_run(app, o, NULL);
+    enum app_exit code = o->seeds   ? train_seeds(app, o)
+                         : o->folds ? train_folds(app, o)
+                                    : train_run(app, o, NULL);
+    train_watch_end();
+    return code;
 }
 
 const struct app_command cmd_train = {

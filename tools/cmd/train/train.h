@@ -33,6 +33,7 @@ struct train_options {
     bool find_rate; /* instead of a run */
     int folds;      /* runs, of cross-validation; 0: none */
     bool logs[TRAIN_LOGS];
+    bool watch; /* the page by HTTP */
 };
 
 /* Results on one part of the data. */
@@ -125,6 +126,7 @@ struct train_session {
     struct weft_preprocess_params preprocess; /* of images for the model */
     double start;
     bool keep_going;       /* after divergence */
+    bool watch;            /* serve the page */
     bool logs[TRAIN_LOGS]; /* those that are written */
     bool stream;           /* as asked for, then as it is */
 
@@ -293,6 +295,12 @@ enum app_exit train_append_logs(struct train_session *session,
 void train_emit_outcome(struct json *json, const struct train_outcome *outcome);
 /* The results of the test, at the end of a run. */
 enum app_exit train_append_test(struct train_session *session);
+
+/* train_watch.c. With --watch: writes the page of a run that begins, serves it, and
+ * prints its address, once a command. At the end of the command waits, at most 15
+ * seconds, until an open page has loaded its last state. */
+enum app_exit train_watch_begin(struct train_session *session);
+void train_watch_end(void);
 
 /* Trains until the epochs are done or the target, the time limit or the user stops it.
  * Except on failure, last.safetensors holds the final state. */

@@ -209,6 +209,8 @@ static enum app_exit begin_folder(struct train_session *session,
         code = run_dir_append_log(app, &session->run, log_header, session);
     if (!code)
         code = train_begin_logs(session, p);
+    if (!code)
+        code = train_watch_begin(session);
     return code || !session->checkpoint ? code : begin_resumed(session);
 }
 
@@ -376,6 +378,7 @@ static enum app_exit run_once(struct app *app, const struct train_options *o,
         .target_accuracy = o->target_accuracy,
         .time_limit = o->time_limit,
         .keep_going = o->keep_going,
+        .watch = o->watch,
         .stream = o->stream,
         .logs = {o->logs[0], o->logs[1]},
         .start = start,

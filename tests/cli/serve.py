@@ -1,0 +1,593 @@
+# SPDX-License-Identifier: Apache-2.0
+"""weft serve. Usage: serve.py WEFT [--long] [CASE]...
+
+Replies are those of weft predict; requests at once lose nothing, and p50 and p99 are printed;
+slow clients, half requests, huge bodies, thousands of connections and garbage end in an
+answer or a closed connection, and the server's memory does not grow; SIGTERM drains; the page
+shows the answer to a file that is dropped on it, where Chromium is installed. --long: 10,000
+requests, 10,000 connections, and all bytes of a body of 1 GB."""
+
+import base64
+import json
+import os
+import random
+import resource
+import selectors
+import signal
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+
+from browser import Browser
+from checks import SANITIZED, check, finish, skip
+from tiny_runs import CONV, SIDE, WEFT, images, train, weft, write_data
+
+LONG = "--long" in sys.argv
+REQUESTS, CONNECTIONS, HUGE = (10000, 10000, 10 ** 9) if LONG else (2000, 700, 10 ** 8)
+EVIL = '<script>alert(1)</script>'
+
+
+class Server:
+    """A server of run/last.safetensors on any free port."""
+
+    def __init__(self, *words):
+        self.process = subprocess.Popen(
+            [WEFT, "serve", "run/last.safetensors", "-d", "cpu", "--port", "0", *words],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.url = self.process.stdout.readline().strip()
+        self.at = "127.0.0.1", int(self.url.rsplit(":", 1)[1].strip("/")) if self.url else 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        code = self.stop()
+        check(code == 0, f"exit code {code} after SIGTERM")
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        out, self.said = self.process.communicate(timeout=60)
+        check("runtime error" not in self.said and "Sanitizer" not in self.said, self.said[-900:])
+        return self.process.returncode
+
+    def memory(self):
+        """MB in use."""
+        text = open(f"/proc/{self.process.pid}/status").read()
+        return int(text.split("VmRSS:")[1].split()[0]) / 1000
+
+    def connect(self):
+        made = socket.create_connection(self.at, timeout=20)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
+
+    def ask(self, method, path, body=None, **headers):
+        """Status, headers and body of the reply; None: the connection was closed."""
+        with self.connect() as s:
+            s.sendall(request(method, path, body, **headers))
+            return read_reply(s, method == "HEAD")
+
+    def json(self, method, path, body=None, **headers):
+        reply = self.ask(method, path, body, **headers)
+        return (reply[0], json.loads(reply[2])) if reply else (0, {})
+
+
+def request(method, path, body=None, **headers):
+    fields = {"Host": "localhost"}
+    if body is not None:
+        fields["Content-Length"] = len(body)
+    fields.update({name.replace("_", "-"): value for name, value in headers.items()})
+    lines = [f"{method} {path} HTTP/1.1", *(f"{k}: {v}" for k, v in fields.items() if v is not None)]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (body or b"")
+
+
+def split_reply(data, bare=False):
+    """A complete reply at the beginning of `data`, and its size; None: it is incomplete.
+    `bare`: it has no body."""
+    head, found, body = data.partition(b"\r\n\r\n")
+    if not found:
+        return None
+    lines = head.decode().split("\r\n")
+    fields = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines[1:])}
+    length = 0 if bare else int(fields.get("content-length", 0))
+    if len(body) < length:
+        return None
+    return (int(lines[0].split()[1]), fields, body[:length]), len(head) + 4 + length
+
+
+def read_reply(s, bare=False):
+    data = b""
+    try:
+        while True:
+            found = split_reply(data, bare)
+            if found:
+                return found[0]
+            more = s.recv(1 << 16)
+            if not more:
+                return None
+            data += more
+    except ConnectionError:
+        return None
+
+
+def pgm(pixels, side=SIDE):
+    return b"P5\n%d %d\n255\n" % (side, side) + pixels
+
+
+def png(pixels, side=SIDE):
+    rows = b"".join(b"\0" + pixels[y * side:(y + 1) * side] for y in range(side))
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def form(*files):
+    """A body of several parts, and its Content-Type."""
+    body = b"".join(
+        b'--cut\r\nContent-Disposition: form-data; name="image"; filename="%s"\r\n'
+        b"Content-Type: image/png\r\n\r\n%s\r\n" % (name.encode(), data) for name, data in files)
+    return body + b"--cut--\r\n", "multipart/form-data; boundary=cut"
+
+
+def expected(files):
+    """The predictions of weft predict."""
+    for i, data in enumerate(files):
+        with open(f"image{i}", "wb") as file:
+            file.write(data)
+    out = weft(0, "predict", "run/last.safetensors", "-d", "cpu", "-f", "json",
+               *(f"image{i}" for i in range(len(files)))).stdout
+    return [image["predictions"] for image in json.loads(out)["images"]]
+
+
+def near(a, b):
+    return [x["class"] for x in a] == [x["class"] for x in b] and all(
+        abs(x["probability"] - y["probability"]) < 1e-5 for x, y in zip(a, b))
+
+
+def replies():
+    """The answers are the predictions of weft predict."""
+    pixels, _ = images(6, 3)
+    files = [pgm(pixels[0]), png(pixels[1]), pgm(bytes(range(0, 250, 1))[:225] + bytes(31), 16)]
+    right = expected(files)
+    with Server("--name", EVIL) as server:
+        for data, predictions in zip(files, right):
+            status, got = server.json("POST", "/predict", data)
+            check(status == 200 and near(got["images"][0]["predictions"], predictions),
+                  f"/predict: {status} {got}, not {predictions}")
+        body, kind = form(("a.pgm", files[0]), (EVIL, b"nonsense"), ("empty", b""), ("b.png", files[1]))
+        status, got = server.json("POST", "/predict?top=1&input", body, Content_Type=kind)
+        shown = got["images"]
+        check(status == 200 and [i.get("name") for i in shown] == ["a.pgm", EVIL, "empty", "b.png"],
+              f"parts: {status} {got}")
+        check(near(shown[0]["predictions"], right[0][:1]) and near(shown[3]["predictions"], right[1][:1]),
+              f"parts: {got}")
+        check(EVIL in shown[1]["error"] and "is empty" in shown[2]["error"], f"bad parts: {got}")
+        sees = base64.b64decode(shown[3]["input"].split(",", 1)[1])
+        at = sees.index(b"IDAT")
+        lines = zlib.decompress(sees[at + 4:at + 4 + struct.unpack(">I", sees[at - 4:at])[0]])
+        check(lines[:SIDE + 1] == b"\2" + pixels[1][:SIDE], "the input of the network is another one")
+        model = f"/v2/models/{EVIL.replace('<', '%3C').replace('>', '%3E')}"
+        status, got = server.json("GET", model)
+        check(status == 200 and got["name"] == EVIL and got["inputs"][0]["shape"] == [-1, SIDE, SIDE, 1]
+              and got["outputs"][0]["shape"] == [-1, 3], f"model: {got}")
+        for shape, data in (([2, SIDE, SIDE, 1], list(pixels[0] + pixels[1])),
+                            ([2, SIDE, SIDE, 1], [list(pixels[0]), [list(pixels[1])]])):
+            status, got = infer(server, model, shape, data, id="7")
+            out = got.get("outputs", [{}])[0]
+            order = [sorted(p["class_id"] for p in r) for r in right[:2]]
+            flat = [next(p["probability"] for p in r if p["class_id"] == c)
+                    for r, o in zip(right, order) for c in o]
+            check(status == 200 and got["id"] == "7" and out["shape"] == [2, 3] and
+                  all(abs(a - b) < 1e-5 for a, b in zip(out["data"], flat)), f"infer: {got}, not {flat}")
+        for path, word in (("/v2", "weft"), ("/health", "ok"), ("/v2/health/live", "true"),
+                           ("/v2/health/ready", "true"), (f"{model}/ready", "true")):
+            reply = server.ask("GET", path)
+            check(reply[0] == 200 and word in reply[2].decode(), f"{path}: {reply}")
+        page = server.ask("GET", "/")
+        check(EVIL.encode() not in page[2] and b"&lt;script&gt;alert" in page[2], "the page is not safe")
+        check("default-src 'none'" in page[1]["content-security-policy"] and
+              page[1]["x-content-type-options"] == "nosniff" and b"@" not in page[2], f"{page[1]}")
+        check(server.ask("HEAD", "/")[1]["content-length"] == str(len(page[2])), "HEAD /")
+    with Server("--unsure-below", "100%") as server:
+        check(not server.json("POST", "/predict", files[0])[1]["images"][0]["sure"], "sure of all")
+    with Server("--unsure-below", "1%") as server:
+        check(server.json("POST", "/predict", files[0])[1]["images"][0]["sure"], "sure of nothing")
+
+
+def infer(server, model, shape, data, name="image", datatype="UINT8", **more):
+    text = json.dumps({"inputs": [{"name": name, "datatype": datatype, "shape": shape,
+                                   "data": data}], **more})
+    return server.json("POST", f"{model}/infer", text.encode())
+
+
+def refusals():
+    """Requests without an answer get a status and a sentence."""
+    good = pgm(images(1, 1)[0][0])
+    with Server("--max-size", "0.01") as server:
+        for body in (b"nonsense", b"\x89PNG\r\n\x1a\n", b"", pgm(b"12"), b"P5\n99999 99999\n255\n",
+                     b"\xff\xd8\xff\xe0" + bytes(99)):
+            status, got = server.json("POST", "/predict", body)
+            check(status == 400 and len(got["error"]) > 15, f"{body[:12]}: {status} {got}")
+        for body, kind in ((b"", "multipart/form-data; boundary=cut"), form(), (b"--cut--", "multipart/mixed"),
+                           (b"--cut\r\n\r\nx", "multipart/form-data; boundary=cut"),
+                           (b"--cut\r\nA: b\r\n--cut--", 'multipart/form-data; boundary="cut"'),
+                           (b"--cut\r\n\r\n\r\n" * 99 + b"--cut--", "multipart/form-data; boundary=cut"),
+                           (b"x", "multipart/form-data; boundary=" + 99 * "b")):
+            status, got = server.json("POST", "/predict", body, Content_Type=kind)
+            check(status == 400 and got["error"], f"{body[:20]} {kind}: {status} {got}")
+        model, shape = "/v2/models/last", [1, SIDE, SIDE, 1]
+        row = list(range(64))
+        for words in ({"shape": [1, 8, 8, 3]}, {"shape": [0, 8, 8, 1]}, {"data": row[:-1]}, {"data": row + [1]},
+                      {"data": row[:-1] + [256]}, {"data": row[:-1] + [1.5]}, {"data": {}}, {"name": "x"},
+                      {"datatype": "FP32"}, {"outputs": [{"name": "x"}]}, {"shape": [10 ** 18, 8, 8, 1]}):
+            status, got = infer(server, model, **{"shape": shape, "data": row, **words})
+            check(status == 400 and got["error"], f"infer {words}: {status} {got}")
+        for body in (b"", b"[]", b"{", b"{}", b"[" * 5000, b'{"inputs": [1]}', b"\0" * 99):
+            check(server.json("POST", f"{model}/infer", body)[0] == 400, f"infer {body[:20]}")
+        check(infer(server, model, shape, row)[0] == 200, "infer")
+        for status, method, path, body, headers in (
+                (404, "GET", "/../../../../etc/passwd", None, {}), (404, "GET", "/page.html", None, {}),
+                (404, "GET", "/%2e%2e/etc/passwd", None, {}), (404, "POST", "/v2/models/other/infer", b"", {}),
+                (405, "GET", "/predict", None, {}), (405, "DELETE", "/", None, {}),
+                (405, "OPTIONS", "/predict", None, {}), (413, "POST", "/predict", bytes(10001), {}),
+                (413, "GET", "/", b"body", {}), (411, "POST", "/predict", None, {}),
+                (411, "POST", "/predict", None, {"Transfer_Encoding": "chunked"}),
+                (403, "GET", "/", None, {"Host": "example.org"}), (403, "GET", "/", None, {"Host": "127.0.0.1.example.org"}),
+                (403, "GET", "/", None, {"Host": "[::1"}), (403, "POST", "/predict", good, {"Origin": "http://example.org"}),
+                (403, "POST", "/predict", good, {"Origin": "null"}), (400, "POST", "/predict?top=0", good, {}),
+                (400, "POST", "/predict?top=x", good, {})):
+            got, answer = server.json(method, path, body, **headers)
+            check(got == status and answer["error"], f"{method} {path} {headers}: {got}, not {status}: {answer}")
+        for host in ("127.0.0.1:1", "[::1]:99", "localhost:8080", "LOCALHOST"):
+            check(server.ask("GET", "/", Host=host)[0] == 200, f"Host: {host}")
+        origin = {"Origin": "http://localhost:1", "Host": "localhost:1"}
+        check(server.ask("POST", "/predict?top=999", good, **origin)[0] == 200, "the page's own request")
+        check(server.json("GET", "/health")[1]["requests"] > 20, "/health")
+
+
+def measure():
+    """Many requests at once: none is lost, and each has its own answer."""
+    pixels, _ = images(24, 9)
+    files = [png(p) for p in pixels]
+    right = [r[0] for r in expected(files)]
+    with Server() as server:
+        times, wrong = load(server, files, right, REQUESTS, 64)
+        got = server.json("GET", "/health")[1]
+        check(not wrong and len(times) == REQUESTS, f"{len(times)} answers, {wrong[:3]}")
+        check(got["images"] == REQUESTS and got["batches"] < REQUESTS / 2, f"no batches: {got}")
+        times.sort()
+        print(f"{REQUESTS} requests from 64 connections: p50 {1e3 * statistics.median(times):.2f} ms, "
+              f"p99 {1e3 * times[len(times) * 99 // 100]:.2f} ms, {got['batches']} batches")
+
+
+def load(server, files, right, count, connections):
+    """Times, and answers that are not `right`."""
+    chosen = selectors.DefaultSelector()
+    requests = [request("POST", "/predict", data) for data in files]
+    sent, times, wrong = 0, [], []
+
+    def send(s, state):
+        nonlocal sent
+        if sent < count:
+            state.update(file=sent % len(files), data=b"", time=time.monotonic())
+            s.sendall(requests[state["file"]])
+            sent += 1
+        else:
+            chosen.unregister(s)
+            s.close()
+    for _ in range(connections):
+        s, state = server.connect(), {}
+        chosen.register(s, selectors.EVENT_READ, state)
+        send(s, state)
+    while chosen.get_map():
+        ready = chosen.select(20)
+        if not ready:
+            wrong.append("no answer in 20 s")
+            break
+        for key, _ in ready:
+            state = key.data
+            more = key.fileobj.recv(1 << 16)
+            state["data"] += more
+            found = split_reply(state["data"])
+            if not found and more:
+                continue
+            result = json.loads(found[0][2]) if found else {}
+            answer = result["images"][0]["predictions"][0] if "images" in result else result
+            if "class" not in answer or found[0][0] != 200 or not near([answer], [right[state["file"]]]):
+                wrong.append(answer)
+            times.append(time.monotonic() - state["time"])
+            send(key.fileobj, state)
+    return times, wrong
+
+
+def abuse():
+    """Answers or closed connections, never a crash, and no growth."""
+    good = pgm(images(1, 1)[0][0])
+    rng = random.Random(4)
+    with Server("--timeout", "1s", "--queue", "20") as server:
+        check(server.ask("POST", "/predict", good)[0] == 200, "the first request")
+        load(server, [good], [expected([good])[0][0]], 300, 16)
+        before = server.memory()
+        for i in range(1000 if LONG else 150):  # garbage, and halves of requests
+            with server.connect() as s:
+                whole = request("POST", "/predict", good)
+                data = bytearray(whole[:rng.randrange(1, len(whole))])
+                for _ in range(i % 4):
+                    data[rng.randrange(len(data))] = rng.randrange(256)
+                try:
+                    s.sendall(bytes(rng.randrange(256) for _ in range(99)) if i % 5 == 0 else data)
+                    if i % 2:
+                        s.shutdown(socket.SHUT_WR)
+                        read_reply(s)
+                except OSError:
+                    pass
+        with server.connect() as s:  # many requests without waiting
+            s.sendall(request("GET", "/health") * 50)
+            check(read_reply(s)[0] == 200, "pipelined requests")
+        with server.connect() as s:
+            s.sendall(b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 20000 + b"\r\n")
+            reply = read_reply(s)
+            check(reply is None or reply[0] in (400, 431), f"long headers: {reply}")
+        huge(server)
+        slow(server, good)
+        many(server)
+        check(server.ask("POST", "/predict", good)[0] == 200, "the last request")
+        grown = server.memory() - before
+        print(f"memory {before:.0f} MB, then {grown:+.1f} MB")
+        check(grown < 30 or SANITIZED, f"{grown:.0f} MB of growth")
+
+
+def huge(server):
+    """A body of 1 GB is refused by its header."""
+    with server.connect() as s:
+        sent, piece = 0, bytes(1 << 20)
+        try:
+            s.sendall(request("POST", "/predict", None, Content_Length=HUGE))
+            while sent < HUGE:
+                s.sendall(piece)
+                sent += len(piece)
+        except ConnectionError:
+            pass
+        reply = read_reply(s)
+        check(reply is None or reply[0] == 413, f"{HUGE} bytes: {reply}")
+    check(server.json("POST", "/predict", bytes(30 * 10 ** 6))[0] == 413, "30 MB")
+    with server.connect() as s:
+        s.sendall(request("POST", "/predict", None, Content_Length=HUGE))
+        reply = read_reply(s)
+        check(reply and reply[0] == 413 and b"at most" in reply[2], f"{HUGE} bytes announced: {reply}")
+
+
+def slow(server, good):
+    """Clients that send or read a byte now and then have a second."""
+    begin = time.monotonic()
+    data = request("POST", "/predict", good)
+    clients = [(server.connect(), 0) for _ in range(3)]
+    clients[0][0].sendall(b"")
+    clients[1][0].sendall(data[:20])
+    clients[2][0].sendall(data[:-20])
+    answers = []
+    for s, _ in clients:
+        s.settimeout(0.1)
+    while time.monotonic() - begin < 6 and len(answers) < 3:
+        for i, (s, at) in enumerate(clients):
+            if s.fileno() < 0:
+                continue
+            try:
+                if i == 1:
+                    s.sendall(data[20 + at:21 + at])
+                    clients[i] = s, at + 1
+                reply = read_reply(s)
+                answers.append((i, reply and reply[0]))
+                s.close()
+            except TimeoutError:
+                pass
+            except OSError:
+                answers.append((i, None))
+                s.close()
+    check(len(answers) == 3 and (2, 408) in answers and (0, None) in answers, f"slow clients: {answers}")
+
+
+def many(server):
+    """More connections than there may be: others are closed, and later ones served."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, CONNECTIONS + 200), hard))
+    held, ended = [], 0
+    for _ in range(min(CONNECTIONS, min(hard, CONNECTIONS + 200) - 100)):
+        s = socket.socket()
+        s.settimeout(5)
+        try:
+            s.connect(server.at)
+            s.sendall(b"GET /health HTTP/1.1\r\n")
+            held.append(s)
+        except OSError:
+            s.close()
+    time.sleep(1.6)
+    for s in held:
+        try:
+            s.recv(1)
+            ended += 1
+        except TimeoutError:
+            pass
+        except OSError:
+            ended += 1
+        s.close()
+    check(ended == len(held) > 400, f"{ended} of {len(held)} connections ended")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def queue():
+    """Requests share a batch, a full queue is answered with 503, SIGTERM drains."""
+    good = pgm(images(1, 1)[0][0])
+    whole = request("POST", "/predict", good)
+    with Server("--queue", "4", "--batch-wait", "1000") as server:
+        held = server.connect()
+        held.sendall(whole[:-9])  # while it comes in, the others wait for it
+        time.sleep(0.1)
+        waiting = [server.connect() for _ in range(4)]
+        for s in waiting:
+            s.sendall(whole)
+        time.sleep(0.3)
+        reply = server.ask("POST", "/predict", good)
+        check(reply[0] == 503 and reply[1]["retry-after"] == "1", f"a full queue: {reply}")
+        for s in waiting[1:]:
+            s.settimeout(0.05)
+            try:
+                check(False, f"no wait: {s.recv(99)}")
+            except TimeoutError:
+                s.settimeout(20)
+        held.sendall(whole[-9:])
+        answers = [read_reply(s) for s in [held, *waiting]]
+        check(sorted(a[0] for a in answers) in ([200] * 5, [200] * 4 + [503]), f"{answers}")
+        got = server.json("GET", "/health")[1]
+        check(got["batches"] <= 2 and got["images"] in (4, 5), f"batches: {got}")
+    server = Server("--batch-wait", "3000")
+    held, other = server.connect(), server.connect()
+    held.sendall(whole[:-9])
+    time.sleep(0.1)
+    other.sendall(whole)
+    time.sleep(0.2)
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    reply = None
+    try:
+        reply = server.ask("GET", "/health")
+    except OSError:
+        pass
+    check(reply is None or reply[0] == 503, f"a request after SIGTERM: {reply}")
+    held.sendall(whole[-9:])
+    answers = [read_reply(held), read_reply(other)]
+    check(all(a and a[0] == 200 for a in answers), f"requests at SIGTERM: {answers}")
+    code = server.process.wait(20)
+    server.stop()
+    check(code == 0 and "2 images" in server.said, f"exit code {code} after SIGTERM: {server.said}")
+    server = Server()
+    held = server.connect()
+    held.sendall(whole[:-9])
+    time.sleep(0.1)
+    for _ in range(2):
+        server.process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+    check(server.process.wait(20) == 130, "the second signal does not end it")
+    server.process.communicate()
+
+
+def starts():
+    """Failures to start are one sentence."""
+    with Server() as server:
+        port = str(server.at[1])
+        done = weft(1, "serve", "run", "-d", "cpu", "--port", port)
+        check("--port 0" in done.stderr, f"a port in use: {done.stderr}")
+    done = weft(2, "serve", "run", "-d", "cpu", "--listen", "example.org")
+    check("--listen is 'example.org'" in done.stderr, done.stderr)
+    weft(4, "serve", "data", "-d", "cpu")
+
+
+def watch():
+    """The page of a run follows it, and is loaded once more at its end."""
+    process = subprocess.Popen([WEFT, "train", "-d", "cpu", "--data", "data", "--net", "conv.net",
+                                "-e", "9", "--watch", "--out", "watched"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    at, pages = None, []
+    for line in process.stderr:
+        if line.startswith("Watch "):
+            at = "127.0.0.1", int(line.rsplit(":", 1)[1].strip().strip("/"))
+        if line.startswith("Watch ") or "loads the end" in line:
+            for path, host, status in (("/", "localhost", 200), ("/log.jsonl", "localhost", 404),
+                                       ("/", "example.org", 403)):
+                with socket.create_connection(at, timeout=20) as s:
+                    s.sendall(request("GET", path, Host=host))
+                    reply = read_reply(s)
+                check(reply[0] == status, f"{path} for {host}: {reply}")
+                pages += [reply[2].decode()] if status == 200 else []
+    check(process.wait(20) == 0 and len(pages) == 2, f"{len(pages)} pages")
+    check('http-equiv="refresh"' in pages[0] and 'http-equiv="refresh"' not in pages[-1] and
+          "Confusion matrix" in pages[-1], "the page does not follow the run")
+
+
+DROP = """
+new Promise(done => {
+  const bytes = Uint8Array.from(atob("%s"), c => c.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], "%s", {type: "%s"}));
+  const wait = () => document.querySelector("#status.wrong") || articles() > before
+    ? Promise.all([...document.images].map(i => i.decode().catch(() => 0))).then(() => done({status: document.querySelector("#status").textContent,
+            articles: articles(), text: document.querySelector("#results").innerText,
+            sizes: [...document.querySelectorAll("article:first-child img")].map(i => [i.alt, i.naturalWidth]),
+            bars: [...document.querySelectorAll("article:first-child .bar")].map(b => b.offsetWidth),
+            wide: document.documentElement.scrollWidth, broken: window.broken || []}))
+    : setTimeout(wait, 20);
+  const articles = () => document.querySelectorAll("article").length, before = articles();
+  document.querySelector("#status").className = "";
+  const event = "%s" === "drop" ? new DragEvent("drop", {dataTransfer: data, bubbles: true})
+    : new ClipboardEvent("paste", {clipboardData: data, bubbles: true});
+  (document.querySelector("#drop")).dispatchEvent(event);
+  setTimeout(wait, 50);
+})"""
+
+
+def page():
+    """A file that is dropped, pasted or chosen is answered on the page."""
+    pixels, _ = images(1, 1)
+    right = expected([png(pixels[0])])[0]
+    with Browser() as browser, Server() as server:
+        if not browser.found:
+            return skip("the page: Chromium is not installed")
+        browser.open(server.url)
+        browser.size(390, 800)
+        browser.run("window.broken = []; document.addEventListener('securitypolicyviolation', "
+                    "e => broken.push(e.violatedDirective + ' ' + e.blockedURI))")
+
+        def give(data, name, kind, how):
+            time.sleep(0.1)
+            return browser.run(DROP % (base64.b64encode(data).decode(), name, kind, how))
+        got = give(png(pixels[0]), "shoe.png", "image/png", "drop")
+        check(f"{right[0]['class']}, {100 * right[0]['probability']:.1f} %" in got["status"], f"a drop: {got}")
+        check(got["sizes"] == [["Photograph shoe.png", SIDE], ["What the network sees", SIDE]], f"images: {got}")
+        check(len(got["bars"]) == 3 and got["bars"][0] > got["bars"][2], f"bars: {got}")
+        check(got["wide"] == 390 and not got["broken"], f"layout and policy: {got}")
+        got = give(pgm(pixels[0]), "shoe.pgm", "", "paste")
+        check(got["articles"] == 2, f"a paste: {got}")
+        got = give(b"nonsense", "<b>.png", "image/png", "drop")
+        check("<b>.png cannot be read" in got["status"] and got["articles"] == 2, f"a bad file: {got}")
+        with open("shoe.png", "wb") as file:
+            file.write(png(pixels[0]))
+        root = browser.call("DOM.getDocument")["root"]["nodeId"]
+        node = browser.call("DOM.querySelector", nodeId=root, selector="#file")["nodeId"]
+        browser.call("DOM.setFileInputFiles", nodeId=node, files=[os.path.abspath("shoe.png")])
+        got = browser.run("new Promise(done => { const wait = () => document.querySelectorAll('article')"
+                          ".length === 3 ? done(document.activeElement.tagName) : setTimeout(wait, 20); wait(); })")
+        check(got == "ARTICLE", f"a chosen file: {got}")
+        if os.environ.get("SCREENSHOTS"):
+            browser.screenshot(os.environ["SCREENSHOTS"] + "/serve-390.png")
+            browser.size(1440, 1000, dark=True)
+            browser.screenshot(os.environ["SCREENSHOTS"] + "/serve-1440-dark.png")
+
+
+def main():
+    chosen = [word for word in sys.argv[2:] if not word.startswith("--")]
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        write_data("data", images(300, 0), images(90, 5))
+        with open("conv.net", "w") as file:
+            file.write(CONV)
+        train(0, "-e", "2", "--out", "run")
+        done = subprocess.run([WEFT, "serve", "run", "-d", "cpu", "--listen", "x"], capture_output=True,
+                              text=True)
+        if "libmicrohttpd" in done.stderr:
+            skip(done.stderr.strip())
+            finish()
+        for case in (replies, refusals, measure, abuse, queue, starts, watch, page):
+            if case.__name__ in chosen or not chosen:
+                case()
+        os.chdir("/")
+    finish()
+
+
+main()
