@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""weft calibrate: temperature, threshold and sets of a model, who follows them, and what is refused.
+"""weft calibrate: temperature, threshold and sets of a model, who follows them, and what is refused; and
+weft audience: shares by customer.
 
 usage: calibrate.py WEFT
 """
+import csv
+import io
 import json
 import math
 import os
 import pathlib
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -112,6 +116,54 @@ def sets():
          says="needs at least 199 images of each class; there are")
 
 
+CUSTOMERS = {"ann": (2, 24), "bob": (0, 5), '=1+"<b>eve': (1, 12), "two\nlines": (1, 3)}
+
+
+def audience(root):
+    rows = ["path,email,note"]
+    for name, (kind, count) in CUSTOMERS.items():
+        folder = root / "customers" / name / "below"
+        folder.mkdir(parents=True)
+        for i in range(count):
+            (folder / f"{i}.pgm").write_bytes(f"P5 {SIDE} {SIDE} 255\n".encode() + image(kind, 60))
+            if name == "ann":
+                rows.append(f"customers/ann/below/{i}.pgm,{'even' if i % 2 == 0 else 'odd'}@x.org,\"a, b\"")
+    (root / "customers/no-one.pgm").write_bytes((root / "customers/ann/below/0.pgm").read_bytes())
+    (root / "orders.csv").write_text("\n".join([*rows, "customers/ann/below/0.pgm,,", ""]))
+    found = result("audience", "t.safetensors", "customers", "--report", "page.html")
+    check(found["corrected"] and found["without_customer"] == 1 and found["all"]["images"] == 44, found)
+    by_name = {c["customer"]: c for c in found["customers"]}
+    check(list(by_name) == sorted(CUSTOMERS), by_name)
+    for name, (kind, count) in CUSTOMERS.items():
+        c = by_name[name]
+        shares = [s["share"] for s in c["shares"]]
+        check(c["images"] == count == sum(s["answers"] for s in c["shares"]) + c["unsure"], c)
+        check(abs(sum(shares) - 1) < 1e-6 and all(s["low"] <= s["share"] <= s["high"] for s in c["shares"]), c)
+        check(c["leading_category"] in (None, KINDS[kind]), c)
+    check(by_name["ann"]["leading_category"] == "rows" and not by_name["two\nlines"]["leading_category"], by_name)
+    page = (root / "page.html").read_text()
+    check("Privacy" in page and "<b>eve" not in page and "=1+&quot;&lt;b&gt;eve" in page and "lines" in page, "page")
+    check("<script" not in page and "http" not in page.replace("http-equiv", ""), "nothing is loaded")
+    text = weft("audience", "-d", "cpu", "t.safetensors", "customers", "-f", "csv")
+    lines = list(csv.reader(io.StringIO(text)))
+    check(all(re.fullmatch("[a-z0-9_]+", name) for name in lines[0]) and len(set(lines[0])) == len(lines[0]), lines[0])
+    check(lines[0][-3:] == ["share_plain", "share_columns", "share_rows"], lines[0])
+    check([line[0] for line in lines[1:]] == ["'=1+\"<b>eve", "ann", "bob", "two\\nlines"], text)
+    text = weft("audience", "-d", "cpu", "t.safetensors", "customers", says="Nothing leaves this machine")
+    check("Segments" in text and "\x1b" not in text, text)
+    # The same images by a CSV; without a calibration.
+    found = result("audience", "run", "orders.csv", "--by", "email")
+    check(not found["corrected"] and found["without_customer"] == 1, found)
+    check([(c["customer"], c["images"]) for c in found["customers"]] == [("even@x.org", 12), ("odd@x.org", 12)], found)
+    weft("audience", "-d", "cpu", "run", "orders.csv", "--by", "email", says="not corrected for the mistakes")
+    weft("audience", "-d", "cpu", "run", "orders.csv", "--by", "name", code=4, says="no column called name")
+    weft("audience", "-d", "cpu", "run", "orders.csv", code=2, says="a CSV needs --by COLUMN")
+    weft("audience", "-d", "cpu", "run", "customers/ann/below", code=4, says="no folder with images for a customer")
+    (root / "customers/bob/bad.png").write_bytes(b"no image")
+    found = json.loads(weft("audience", "-d", "cpu", "run", "customers", "-f", "json", code=4))
+    check([c["unread"] for c in found["customers"]] == [0, 0, 1, 0], found)
+
+
 def refused(root):
     weft("calibrate", "-d", "cpu", "run", "--data", "data", code=4, says="are training images of the model")
     weft("calibrate", "-d", "cpu", "run", "--data", "data", "--split", "test", "--out", "tested.safetensors")
@@ -150,6 +202,7 @@ def main():
         temperature(root)
         threshold()
         sets()
+        audience(root)
         refused(root)
         os.chdir("/")
 

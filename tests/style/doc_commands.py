@@ -59,6 +59,7 @@ SHORTER = [
     (r"^(weft predict.*)", r"\1 -d cpu", "nothing to compile"),
     (r"^(weft eval.*)", r"\1 -d cpu", "nothing to compile"),
     (r"^(weft calibrate.*)", r"\1 -d cpu --keep-temperature", "a model that learned little"),
+    (r"^(weft audience[^>]*)", r"\1 -d cpu ", "nothing to compile"),
     (r"--max-error \d+%", "--max-error 100%", "few images"),
     (r"\bother\.csv\b", "photos.csv", "a file of the user's own"),
     (r"^weft compare runs/\*", "weft compare runs/a runs/patient", "folders of other kinds"),
@@ -167,6 +168,8 @@ class Place:
             (self.folder / "photos" / label / "a.pgm").write_bytes(
                 b"P5 28 28 255\n" + bytes(image(int(label))))
         (self.folder / "labels.csv").write_text("path,label\nphotos/3/a.pgm,3\n")
+        (self.folder / "customers").symlink_to("photos")
+        (self.folder / "orders.csv").write_text("path,email\nphotos/3/a.pgm,a@b.org\n")
         language = (self.root / "docs/network-language.md").read_text()
         (self.folder / "my.net").write_text(fenced(language, "net")[0])
         (self.folder / "tiny.net").write_text("conv 4 3x3 relu\nflatten\ndense 10\nsoftmax\n")

@@ -55,6 +55,7 @@ MAY = {
     "cmd/core": {"public", "weft/base.h", "os"},
     "cmd/results": {"public", "weft/base.h", "os", "cmd/core"},
     "cmd/report": {"public", "weft/base.h", "cmd/core", "cmd/results"},
+    "cmd/audience": {"public", "weft/base.h", "cmd/core", "cmd/report"},
     "cmd/calibrate": {"public", "weft/base.h", "cmd/core"},
     "cmd/predict": {"public", "weft/base.h", "os", "cmd/core", "cmd/report"},
     "cmd/eval": {"public", "weft/base.h", "cmd/core", "cmd/report"},

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Temperature, bounds and prediction sets of `weft calibrate`: against exact small cases,
- * and against what they promise. */
+/* Temperature, bounds and prediction sets of `weft calibrate`, and shares of `weft
+ * audience`: against exact small cases, and against what they promise. */
+#include "audience/shares.h"
 #include "core/calibration.h"
+#include "core/statistics.h"
 #include "unit/test.h"
 
 #include <math.h>
@@ -204,6 +206,101 @@ static void test_sets(void)
     CHECK_NEAR((double)covered / TRIALS, 19.0 / 21, 4 * sqrt(0.1 * 0.9 / TRIALS));
 }
 
+enum { KINDS = 3 };
+/* Rates of answers of a poor classifier, in percent: the last one is none. */
+static const int percents[KINDS][KINDS + 1] = {
+    {70, 20, 0, 10}, {25, 60, 5, 10}, {0, 10, 50, 40}};
+
+static double *poor_rates(void)
+{
+    int counts[KINDS * (KINDS + 1)];
+    for (int i = 0; i < KINDS * (KINDS + 1); i++)
+        counts[i] = 1000000 * percents[i / (KINDS + 1)][i % (KINDS + 1)];
+    return shares_rates(counts, KINDS);
+}
+
+static void test_exact_shares(void)
+{
+    struct share shares[KINDS];
+    double range[2];
+    /* No confusions: the counts, with their intervals. */
+    const int perfect[] = {1 << 30, 0, 0, 0, 1 << 30, 0};
+    double *rates = shares_rates(perfect, 2);
+    shares_adjusted(rates, 2, (const int[]){30, 10, 0}, shares);
+    statistics_wilson(30, 40, range);
+    CHECK_NEAR(shares[0].value, 0.75, 1e-6);
+    CHECK_NEAR(shares[0].low, range[0], 1e-5);
+    CHECK_NEAR(shares[0].high, range[1], 1e-5);
+    free(rates);
+    /* 0.9 x 0.8 + 0.1 x 0.3 of the answers are the first class; by its rule the variance
+     * of its share is that of the answers over (0.8 - 0.3)^2. */
+    const int two[] = {800000000, 200000000, 0, 300000000, 700000000, 0};
+    enum { MANY = 1000000 };
+    rates = shares_rates(two, 2);
+    shares_adjusted(rates, 2, (const int[]){MANY * 3 / 4, MANY / 4, 0}, shares);
+    CHECK_NEAR(shares[0].value, 0.9, 1e-5);
+    double error = sqrt(0.75 * 0.25 / MANY) / (0.8 - 0.3);
+    CHECK_NEAR((shares[0].high - shares[0].low) / (2 * 1.959964 * error), 1, 1e-3);
+    /* Fewer answers of the first class than its errors alone give: none are. */
+    shares_adjusted(rates, 2, (const int[]){20, 80, 0}, shares);
+    CHECK_NEAR(shares[0].value, 0, 1e-4);
+    free(rates);
+    /* Answers, and none, as they come from 0.2, 0.3 and 0.5 of three classes. */
+    int answers[KINDS + 1] = {0};
+    const int tenths[KINDS] = {2, 3, 5};
+    for (int i = 0; i < KINDS * (KINDS + 1); i++)
+        answers[i % (KINDS + 1)] +=
+            tenths[i / (KINDS + 1)] * percents[i / (KINDS + 1)][i % (KINDS + 1)];
+    rates = poor_rates();
+    shares_adjusted(rates, KINDS, answers, shares);
+    for (int k = 0; k < KINDS; k++)
+        CHECK_NEAR(shares[k].value, tenths[k] / 10.0, 1e-4);
+    free(rates);
+}
+
+/* The true share is in the interval as often as is said, for few images too. */
+static void test_share_intervals(void)
+{
+    enum { TRIALS = 1500, IMAGES_EACH = 40 };
+    static const double exact[KINDS] = {0.15, 0.3, 0.55};
+    struct share shares[KINDS];
+    double *rates = poor_rates(), bias[KINDS] = {0};
+    int covered = 0;
+    for (int t = 0; t < TRIALS; t++) {
+        int answers[KINDS + 1] = {0};
+        for (int i = 0; i < IMAGES_EACH; i++) {
+            double u = draw(), v = 100 * draw();
+            int class = u < exact[0] ? 0 : u < exact[0] + exact[1] ? 1 : 2, answer = 0;
+            while (answer < KINDS && v >= percents[class][answer])
+                v -= percents[class][answer++];
+            answers[answer]++;
+        }
+        shares_adjusted(rates, KINDS, answers, shares);
+        for (int k = 0; k < KINDS; k++) {
+            covered += shares[k].low <= exact[k] && exact[k] <= shares[k].high;
+            bias[k] += (shares[k].value - exact[k]) / TRIALS;
+        }
+    }
+    double part = (double)covered / (TRIALS * KINDS);
+    CHECK(part > 0.935 && part < 0.985);
+    for (int k = 0; k < KINDS; k++)
+        CHECK_NEAR(bias[k], 0, 0.02);
+    free(rates);
+}
+
+static void test_leaders(void)
+{
+    struct share shares[KINDS];
+    shares_counted(KINDS, (const int[]){0, 5, 0, 3}, shares);
+    CHECK_INT(shares_leader(shares, KINDS), 1);
+    CHECK(shares[1].value == 1);
+    shares_counted(KINDS, (const int[]){1, 4, 0, 0}, shares);
+    CHECK_INT(shares_leader(shares, KINDS), -1);
+    shares_counted(KINDS, (const int[]){0, 0, 0, 9}, shares);
+    CHECK(isnan(shares[0].value) && isnan(shares[0].low));
+    CHECK_INT(shares_leader(shares, KINDS), -1);
+}
+
 int main(void)
 {
     test_bounds();
@@ -211,5 +308,8 @@ int main(void)
     test_calibration_error();
     test_thresholds();
     test_sets();
+    test_exact_shares();
+    test_share_intervals();
+    test_leaders();
     return test_end();
 }

@@ -118,12 +118,12 @@ bool statistics_interval(const double *values, int count, double out[2])
     return true;
 }
 
-void statistics_wilson(int right, int count, double out[2])
+void statistics_wilson(double right, double count, double out[2])
 {
     double z = 1.959964, n = count, share = right / n, half = z * z / (2 * n);
     double spread = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n));
-    out[0] = count ? fmax(0, (share + half - spread) / (1 + 2 * half)) : NAN;
-    out[1] = count ? fmin(1, (share + half + spread) / (1 + 2 * half)) : NAN;
+    out[0] = count > 0 ? fmax(0, (share + half - spread) / (1 + 2 * half)) : NAN;
+    out[1] = count > 0 ? fmin(1, (share + half + spread) / (1 + 2 * half)) : NAN;
 }
 
 static double percentile(const double *sorted, int count, int percent)

@@ -39,7 +39,8 @@ struct statistics_summary {
 };
 struct statistics_summary statistics_summarize(const double *values, int count);
 
-/* Wilson's 95 % interval of a share, `right` of `count`; NaN: none of none. */
-void statistics_wilson(int right, int count, double out[2]);
+/* Wilson's 95 % interval of a share, `right` of `count`; NaN: none of none. Neither
+ * must be whole: an effective number of samples. */
+void statistics_wilson(double right, double count, double out[2]);
 
 #endif
