@@ -116,6 +116,28 @@ def sets():
          says="needs at least 199 images of each class; there are")
 
 
+def predicted():
+    """Predictions follow the threshold and the sets."""
+    images = "data/t10k-images-idx3-ubyte"
+    for model in ("run", "t.safetensors", "s.safetensors"):
+        found = json.loads(weft("predict", "-d", "cpu", model, images, "-k", 3, "-f", "json"))
+        kept = found.get("calibration", {})
+        limits = dict(zip(found["classes"], kept.get("set_limits", [])))
+        below = kept.get("threshold", 0.5)
+        for row in found["images"]:
+            check(row["unsure"] == (row["predictions"][0]["probability"] < below), f"{model}: {below} {row}")
+            wanted = [p["class"] for p in row["predictions"] if limits and p["probability"] >= limits[p["class"]]]
+            check(row.get("set", []) == wanted and ("set" in row) == bool(limits), f"{model}: {limits} {row}")
+        check(0 < sum(row["unsure"] for row in found["images"]) < 600, f"{model}: some are unsure")
+    check({len(row["set"]) for row in found["images"]} >= {1, 2}, "sets of one and of several classes")
+    rows = list(csv.DictReader(io.StringIO(weft("predict", "-d", "cpu", "s.safetensors", images, "-k", 1, "-f", "csv"))))
+    check([row["set"] for row in rows] == ["; ".join(row["set"]) or "none" for row in found["images"]], "sets in CSV")
+    text = weft("predict", "-d", "cpu", "s.safetensors", images, says="(set: ")
+    check(any(f"set: {a}; {b}" in text for a in KINDS for b in KINDS), text[:2000])
+    given = json.loads(weft("predict", "-d", "cpu", "t.safetensors", images, "--unsure-below", "1%", "-f", "json"))
+    check(not any(row["unsure"] for row in given["images"]), "the option counts")
+
+
 CUSTOMERS = {"ann": (2, 24), "bob": (0, 5), '=1+"<b>eve': (1, 12), "two\nlines": (1, 3)}
 
 
@@ -202,6 +224,7 @@ def main():
         temperature(root)
         threshold()
         sets()
+        predicted()
         audience(root)
         refused(root)
         os.chdir("/")

@@ -41,7 +41,8 @@ static const struct args_option options[] = {
     {.name = "unsure-below",
      PREDICT_OPTION(ARGS_FRACTION, unsure_below),
      .value = "P",
-     .help = "an image is unsure if its largest probability is below P; default 50 %"},
+     .help = "an image is unsure if its largest probability is below P; default: the "
+             "threshold that `weft calibrate` gave the model, or 50 %"},
     {.name = "unsure-margin",
      PREDICT_OPTION(ARGS_FRACTION, unsure_margin),
      .value = "M",
@@ -217,6 +218,20 @@ static enum app_exit predict_one_by_one(struct prediction *prediction)
     return code;
 }
 
+/* The threshold of the options, of the model, or one half; and room for the model's
+ * sets. */
+static void choose_threshold(struct prediction *prediction)
+{
+    const struct decision *d = &prediction->decision;
+    double given = prediction->options->unsure_below;
+    prediction->unsure_below = given > 0          ? given
+                               : d->has_threshold ? (double)d->threshold
+                                                  : 0.5;
+    if (d->coverage > 0)
+        prediction->set = term_realloc_or_exit(NULL, (size_t)prediction->net.classes *
+                                                         sizeof(*prediction->set));
+}
+
 static enum app_exit prepare(struct prediction *prediction, const char *model)
 {
     struct app *app = prediction->app;
@@ -224,8 +239,11 @@ static enum app_exit prepare(struct prediction *prediction, const char *model)
     enum app_exit code = app_open_device(app);
     if (code || (code = app_load_model(app, model, &prediction->model)))
         return code;
+    if ((code = decision_read(app, prediction->model, &prediction->decision)))
+        return code;
     weft_model_info(prediction->model, &info);
     weft_net_info(info.net, &prediction->net);
+    choose_threshold(prediction);
     if (prediction->net.channels != 1 && prediction->net.channels != 3)
         return app_error(
             app, APP_BAD_INPUT,
@@ -345,6 +363,8 @@ static enum app_exit predict_main(struct app *app, const void *given, int count,
         free(prediction->errors[i]);
     free(prediction->errors);
     free(prediction->rows);
+    free(prediction->set);
+    decision_free(&prediction->decision);
     predict_free_batch(prediction);
     predict_free_score(&prediction->score);
     for (int c = 0; prediction->folders && c < prediction->net.classes; c++)
@@ -383,7 +403,7 @@ const struct app_command cmd_predict = {
             .operands_min = 2,
             .operands_max = -1,
         },
-    .defaults = &(const struct predict_options){.top = 3, .unsure_below = 0.5},
+    .defaults = &(const struct predict_options){.top = 3},
     .options_size = sizeof(struct predict_options),
     .run = predict_main,
 };

@@ -5,6 +5,7 @@
 #ifndef WEFT_CMD_PREDICT_PREDICT_H
 #define WEFT_CMD_PREDICT_PREDICT_H
 
+#include "core/decision.h"
 #include "core/image_files.h"
 #include "core/tta.h"
 #include "predict/input_paths.h"
@@ -39,6 +40,8 @@ struct predict_result {
     int order[PREDICT_MAX_TOP], top; /* the most likely classes */
     double margin;                   /* of the most likely class over the next one */
     bool unsure;
+    const int *set;    /* the prediction set, most likely class first */
+    int set_count;     /* -1: the model has no sets */
     const char *label; /* by --labels; NULL: none */
     int actual;        /* the class of the label; -1: the model has no such class */
 };
@@ -75,7 +78,10 @@ struct prediction {
     weft_model *model;
     struct weft_net_info net;
     const char *const *names;
-    char **folders; /* the names of the classes as names of folders */
+    char **folders;           /* the names of the classes as names of folders */
+    struct decision decision; /* of a calibrated model */
+    double unsure_below;
+    int *set; /* room for one */
     struct weft_preprocess_params preprocess;
     struct input_paths paths;
     weft_predictor *predictor;

@@ -48,6 +48,7 @@ static enum weft_status create_predictor(struct prediction *prediction)
         weft_model_info(prediction->model, &model);
         app_print_precision(predictor, prediction->options->app.precision);
         tta_init(&prediction->tta, prediction->app, predictor, model.net);
+        decision_check_tta(&prediction->decision, tta_name(&prediction->tta));
     }
     return WEFT_OK;
 }
@@ -76,7 +77,10 @@ static void decide(const struct prediction *prediction, struct predict_result *r
     top_classes(r->p, classes, classes > 1 && r->top < 2 ? 2 : r->top, r->order);
     double best = (double)r->p[r->order[0]];
     r->margin = classes > 1 ? best - (double)r->p[r->order[1]] : best;
-    r->unsure = best < o->unsure_below || r->margin < o->unsure_margin;
+    r->unsure = best < prediction->unsure_below || r->margin < o->unsure_margin;
+    r->set = prediction->set;
+    r->set_count =
+        prediction->set ? decision_set(&prediction->decision, r->p, prediction->set) : -1;
 }
 
 /* False: an output is not a number, so no class is the most likely one. */

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOTES = 128 };
+enum { NOTES = 128, MOST_IN_SET = 3 };
 
 /* The last ones only with --labels. */
 static const struct table_column columns[] = {
@@ -24,6 +24,7 @@ static const struct table_column columns[] = {
     {.key = "unsure"},
     {.key = "notes", .title = "Notes", .left = true},
     {.key = "tta"},
+    {.key = "set"},
     {.key = "label", .title = "Label", .left = true},
     {.key = "right", .title = "Right", .left = true},
 };
@@ -35,6 +36,26 @@ static void format_notes(char out[NOTES], const struct predict_result *r)
     size_t at = strlen(out);
     if (r->unsure)
         snprintf(out + at, NOTES - at, "%sunsure", at ? "; " : "");
+}
+
+/* The names of a set, "" without sets; allocated. */
+static char *set_text(const struct prediction *prediction, const struct predict_result *r,
+                      int most)
+{
+    char *text = term_format_or_exit("%s", r->set_count ? "" : "none");
+    int shown = r->set_count < most ? r->set_count : most;
+    for (int k = 0; k < shown; k++) {
+        char *shorter = text;
+        text = term_format_or_exit("%s%s%s", shorter, k ? "; " : "",
+                                   prediction->names[r->set[k]]);
+        free(shorter);
+    }
+    if (shown < r->set_count) {
+        char *shorter = text;
+        text = term_format_or_exit("%s; and %d more", shorter, r->set_count - shown);
+        free(shorter);
+    }
+    return text;
 }
 
 static bool is_right(const struct predict_result *r)
@@ -82,14 +103,19 @@ static void write_human(struct prediction *prediction, const struct predict_resu
         free(shorter);
     }
     bool wrong = r->label && !is_right(r);
-    if (*note || wrong)
-        term_line(width + 2, "%s   %s(%s%s%s%s)%s", line,
-                  term_style_begin(stdout, TERM_DIM), note, *note && wrong ? "; " : "",
-                  wrong ? "labelled " : "", wrong ? plain_text(r->label) : "",
-                  term_style_end(stdout));
+    bool other_set = r->set_count >= 0 && r->set_count != 1;
+    char *set = set_text(prediction, r, MOST_IN_SET);
+    if (*note || wrong || other_set)
+        term_line(width + 2, "%s   %s(%s%s%s%s%s%s%s)%s", line,
+                  term_style_begin(stdout, TERM_DIM), note,
+                  *note && other_set ? "; " : "", other_set ? "set: " : "",
+                  other_set ? plain_text(set) : "",
+                  (*note || other_set) && wrong ? "; " : "", wrong ? "labelled " : "",
+                  wrong ? plain_text(r->label) : "", term_style_end(stdout));
     else
         term_line(width + 2, "%s", line);
     free(line);
+    free(set);
 }
 
 static void emit_result(const struct prediction *prediction,
@@ -108,6 +134,12 @@ static void emit_result(const struct prediction *prediction,
     emit_end(j);
     emit_double(j, "margin", r->margin);
     emit_bool(j, "unsure", r->unsure);
+    if (r->set_count >= 0) {
+        emit_list(j, "set");
+        for (int k = 0; k < r->set_count; k++)
+            emit_text(j, NULL, prediction->names[r->set[k]]);
+        emit_end(j);
+    }
     app_json_preprocess_info(&r->item->preprocessing, j);
     if (prediction->options->labels) {
         emit_text(j, "label", r->label);
@@ -143,6 +175,7 @@ static void write_rows(struct prediction *prediction, const struct predict_resul
     struct table *t = &prediction->table;
     char notes[NOTES];
     format_notes(notes, r);
+    char *set = set_text(prediction, r, prediction->net.classes);
     for (int k = 0; k < r->top; k++) {
         double p = (double)r->p[r->order[k]];
         table_text(t, r->item->file);
@@ -154,11 +187,13 @@ static void write_rows(struct prediction *prediction, const struct predict_resul
         table_bool(t, r->unsure, r->unsure ? "yes" : "no");
         table_text(t, notes);
         table_text(t, tta_name(&prediction->tta));
+        table_text(t, set);
         if (prediction->options->labels) {
             table_text(t, r->label ? r->label : "");
             table_bool(t, is_right(r), is_right(r) ? "yes" : "no");
         }
     }
+    free(set);
 }
 
 /* A row of probabilities; NULL: of NaN. */
@@ -197,6 +232,7 @@ static void begin_json(struct prediction *prediction)
         emit_text(&prediction->json, NULL, prediction->names[c]);
     emit_end(&prediction->json);
     app_json_preprocess(&prediction->preprocess, &prediction->json);
+    decision_json(&prediction->decision, &prediction->json);
     emit_list(&prediction->json, "images");
 }
 
