@@ -509,6 +509,8 @@ def watch():
     check(process.wait(20) == 0 and len(pages) == 2, f"{len(pages)} pages")
     check('http-equiv="refresh"' in pages[0] and 'http-equiv="refresh"' not in pages[-1] and
           "Confusion matrix" in pages[-1], "the page does not follow the run")
+    done = weft(0, "train", "-d", "cpu", "--resume", "--out", "watched", "-e", "10", "--watch")
+    check("http://127.0.0.1:" in done.stderr, f"a resumed run: {done.stderr}")
 
 
 DROP = """

@@ -295,6 +295,7 @@ static const struct rule {
     {"resume", NULL, 0, NULL, NULL, false},
     {"log-csv", NULL, 0, NULL, NULL, false},
     {"log-tensorboard", NULL, 0, NULL, NULL, false},
+    {"watch", NULL, 0, NULL, NULL, false},
     {"target-accuracy", NULL, 0, NULL, NULL, false},
     {"patience", NULL, 0, NULL, NULL, false},
     {"keep-going", NULL, 0, NULL, NULL, false},
