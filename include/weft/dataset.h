@@ -172,6 +172,13 @@ WEFT_API enum weft_status weft_dataset_holdout(const weft_dataset *data,
                                                weft_dataset **first,
                                                weft_dataset **second);
 
+/* Replaces the labels of all images, of which `count` are given, each 0 to classes - 1.
+ * The dataset gets another hash, and is no longer a known one if a label differs. Before
+ * a trainer or another dataset is made of it.
+ * WEFT_ERR_ARG, WEFT_ERR_FILE, WEFT_ERR_NOMEM. */
+WEFT_API enum weft_status weft_dataset_relabel(weft_dataset *data, const int32_t *labels,
+                                               int count);
+
 /* Copies the pixels of `count` images from `first` on, also of images that stay in their
  * file; image files that are not decoded yet are. WEFT_ERR_ARG, WEFT_ERR_FILE,
  * WEFT_ERR_FORMAT if one of these turns out to be damaged, WEFT_ERR_NOMEM. */

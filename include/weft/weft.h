@@ -2,8 +2,8 @@
 /* weft: convolutional networks on any OpenCL device.
  *
  * base.h statuses, log, context; device.h devices; dataset.h and image.h data; net.h
- * networks; model.h model files; train.h training; inference.h inference. For tools:
- * verify.h, bench.h, tune.h.
+ * networks; model.h model files; train.h training; inference.h inference;
+ * search.h nearest vectors. For tools: verify.h, bench.h, tune.h.
  *
  * A program:
  *
@@ -45,6 +45,7 @@
 #include <weft/inference.h>
 #include <weft/model.h>
 #include <weft/net.h>
+#include <weft/search.h>
 #include <weft/train.h>
 #include <weft/tune.h>
 #include <weft/verify.h>

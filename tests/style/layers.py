@@ -40,6 +40,7 @@ MAY = {
     "lab": DEVICE,
     "inference": MODEL | {"lab", "verify"},
     "train": MODEL | {"lab", "verify", "inference"},
+    "search": DEVICE,
     "verify": OPS | {"lab"},
     "bench": MODEL | {"lab", "verify", "inference", "train"},
     "tune": OPS | {"net", "lab", "verify"},

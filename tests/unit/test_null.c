@@ -76,6 +76,9 @@ static void test_base_and_devices(void)
 static void test_data(void)
 {
     weft_dataset *made = NULL, *other = NULL;
+    const int32_t label = 0;
+    REFUSES(NULL, "data", weft_dataset_relabel(NULL, &label, 1));
+    REFUSES(context, "labels", weft_dataset_relabel(data, NULL, 1));
     struct weft_dataset_info info;
     int count;
     REFUSES(NULL, "context", weft_dataset_open(NULL, "x", WEFT_SPLIT_TEST, NULL, &made));
@@ -250,6 +253,29 @@ static void test_models(void)
     REFUSES(context, "out", (weft_predictor_evaluate)(predictor, data, NULL, NULL, 8));
 }
 
+static void test_search(void)
+{
+    static const float values[4] = {1, 0, 0, 1};
+    const struct weft_vectors_params *params =
+        weft_vectors_params(.values = values, .count = 2, .dimensions = 2);
+    struct weft_neighbor found;
+    weft_vectors *vectors = NULL;
+    REFUSES(NULL, "device", weft_vectors_create(NULL, params, &vectors));
+    REFUSES(context, "params", weft_vectors_create(device, NULL, &vectors));
+    REFUSES(context, "out", weft_vectors_create(device, params, NULL));
+    REFUSES(context, "values",
+            weft_vectors_create(device, weft_vectors_params(.count = 1, .dimensions = 1),
+                                &vectors));
+    weft_vectors_destroy(NULL);
+    weft_vectors_destroy(&vectors);
+    REQUIRE(!weft_vectors_create(device, params, &vectors));
+    REFUSES(NULL, "vectors", weft_vectors_nearest(NULL, values, 1, 1, &found));
+    REFUSES(context, "queries", weft_vectors_nearest(vectors, NULL, 1, 1, &found));
+    REFUSES(context, "out", weft_vectors_nearest(vectors, values, 1, 1, NULL));
+    CHECK_OK(weft_vectors_nearest(vectors, NULL, 0, 1, NULL));
+    weft_vectors_destroy(&vectors);
+}
+
 static void test_tools(void)
 {
     const struct weft_tune_params *params = weft_tune_params(.seconds = 1);
@@ -366,6 +392,7 @@ int main(void)
     test_nets();
     test_training();
     test_models();
+    test_search();
     test_tools();
     test_trainer_model();
     test_float_values();
