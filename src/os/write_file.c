@@ -12,8 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The bytes of a file, in parts. */
+/* The contents of a file, by a function that writes them. */
 struct contents {
+    bool (*write)(void *priv, int fd);
+    void *priv;
+};
+
+/* The same as bytes. */
+struct parts {
     const struct weft_write_part *parts;
     size_t count;
 };
@@ -33,10 +39,11 @@ static bool write_part(int fd, const char *bytes, size_t size)
     return true;
 }
 
-static bool write_all(int fd, const struct contents *contents)
+static bool write_parts(void *priv, int fd)
 {
-    for (size_t i = 0; i < contents->count; i++)
-        if (!write_part(fd, contents->parts[i].bytes, contents->parts[i].size))
+    const struct parts *parts = priv;
+    for (size_t i = 0; i < parts->count; i++)
+        if (!write_part(fd, parts->parts[i].bytes, parts->parts[i].size))
             return false;
     return true;
 }
@@ -58,12 +65,13 @@ static const char *write_direct(const char *path, const struct stat *info,
     for (int fd = 1; fd <= 2; fd++) {
         struct stat own;
         if (!fstat(fd, &own) && own.st_dev == info->st_dev && own.st_ino == info->st_ino)
-            return write_all(fd, contents) ? NULL : "cannot be written";
+            return contents->write(contents->priv, fd) ? NULL : "cannot be written";
     }
     int fd = open(path, O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
         return "cannot be opened for writing";
-    return close_after(fd, write_all(fd, contents)) ? NULL : "cannot be written";
+    return close_after(fd, contents->write(contents->priv, fd)) ? NULL
+                                                                : "cannot be written";
 }
 
 /* The folder of `path`, owned by the caller. */
@@ -123,7 +131,7 @@ static const char *replace(const char *path, mode_t mode, int kept,
     /* Not an error: some file systems have no permissions. */
     if (kept >= 0 && fchmod(fd, (mode_t)kept))
         errno = 0;
-    bool written = write_all(fd, contents) && fsync(fd) == 0;
+    bool written = contents->write(contents->priv, fd) && fsync(fd) == 0;
     if (!close_after(fd, written))
         failure = "cannot be written";
     else if (rename(temporary, path))
@@ -170,7 +178,13 @@ const char *weft_write_file(const char *path, mode_t mode, const void *bytes, si
 const char *weft_write_file_parts(const char *path, mode_t mode,
                                   const struct weft_write_part *parts, size_t count)
 {
-    const struct contents contents = {parts, count};
+    return weft_write_file_by(path, mode, write_parts, &(struct parts){parts, count});
+}
+
+const char *weft_write_file_by(const char *path, mode_t mode,
+                               bool (*write)(void *priv, int fd), void *priv)
+{
+    const struct contents contents = {write, priv};
     struct stat info;
     /* A descriptor of this process, such as /dev/stdout redirected to a file. */
     bool descriptor = !strncmp(path, "/dev/", 5) || !strncmp(path, "/proc/", 6);

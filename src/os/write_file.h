@@ -3,6 +3,7 @@
 #ifndef WEFT_OS_WRITE_FILE_H
 #define WEFT_OS_WRITE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -21,5 +22,10 @@ struct weft_write_part {
 };
 const char *weft_write_file_parts(const char *path, mode_t mode,
                                   const struct weft_write_part *parts, size_t count);
+
+/* The same, of what `write` writes to the descriptor, which it leaves open. It is called
+ * at most once; false: it failed, with errno set. */
+const char *weft_write_file_by(const char *path, mode_t mode,
+                               bool (*write)(void *priv, int fd), void *priv);
 
 #endif

@@ -61,6 +61,8 @@ SHORTER = [
     (r"^(weft calibrate.*)", r"\1 -d cpu --keep-temperature", "a model that learned little"),
     (r"^(weft audience[^>]*)", r"\1 -d cpu ", "nothing to compile"),
     (r"--max-error \d+%", "--max-error 100%", "few images"),
+    (r"^(weft similar.*) photos/", r"\1 data", "a folder of the user's own"),
+    (r"^(weft (?:embed|similar).*)", r"\1 -d cpu", "nothing to compile"),
     (r"\bother\.csv\b", "photos.csv", "a file of the user's own"),
     (r"^weft compare runs/\*", "weft compare runs/a runs/patient", "folders of other kinds"),
     (r"(check_op -d cpu conv)", r"\1 -n 20", "time"),

@@ -110,6 +110,13 @@ bool paths_write(const char *path, const void *bytes, size_t size)
     return !weft_write_file(strcmp(path, "-") ? path : "/dev/stdout", 0666, bytes, size);
 }
 
+bool paths_write_by(const char *path, bool (*write)(void *priv, int fd), void *priv)
+{
+    term_flush_stdout(); /* `path` may be it */
+    return !weft_write_file_by(strcmp(path, "-") ? path : "/dev/stdout", 0666, write,
+                               priv);
+}
+
 /* Closes `file`. */
 static char *read_all(int file, size_t most, size_t *size)
 {

@@ -35,6 +35,8 @@ bool paths_is_folder(const char *path);
 /* Replaces a file as os/write_file.h describes; "-" is stdout. False on failure, with
  * errno set. */
 bool paths_write(const char *path, const void *bytes, size_t size);
+/* The same of what `write` writes to the descriptor: false if it failed. */
+bool paths_write_by(const char *path, bool (*write)(void *priv, int fd), void *priv);
 
 /* Opens a file, but no FIFO, socket or device (os/open_file.h); -1: errno. */
 int paths_open(const char *path, struct stat *info);
