@@ -60,6 +60,7 @@ MAY = {
     "cmd/calibrate": {"public", "weft/base.h", "cmd/core"},
     "cmd/predict": {"public", "weft/base.h", "os", "cmd/core", "cmd/report"},
     "cmd/eval": {"public", "weft/base.h", "cmd/core", "cmd/report"},
+    "cmd/clean": {"public", "weft/base.h", "cmd/core", "cmd/report"},
     "cmd/search": {"public", "weft/base.h", "cmd/core", "cmd/report"},
     "cmd/show": {"public", "weft/base.h", "cmd/core"},
     "cmd/train": {"public", "weft/base.h", "cmd/core", "cmd/http", "cmd/report"},

@@ -115,6 +115,13 @@ const struct args_option train_option_table[] = {
      .value = "TEXT",
      .help = "changes of the training images, new in each epoch, as in \"flip shift=2 "
              "cutout=8\"; none: no change; default: the network's"},
+    {.name = "labels",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct train_options, labels),
+     .value = "FILE",
+     .help =
+         "CSV with other labels for some training images: a column image, the index, "
+         "or file, and a column label, a class; such as suspects.csv of `weft clean`"},
     {.name = "class-weights",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct train_options, class_weights),

@@ -80,6 +80,8 @@ static enum app_exit restore(struct train_session *session)
     session->test_spec = train_metadata(session, TRAIN_META_TEST);
     snprintf(session->from_path, PATHS_MAX, "%s",
              train_metadata(session, TRAIN_META_FROM));
+    snprintf(session->labels_path, PATHS_MAX, "%s",
+             train_metadata(session, TRAIN_META_LABELS));
     session->class_weights = train_metadata(session, TRAIN_META_WEIGHTS);
     if (!*session->class_weights)
         session->class_weights = "none";

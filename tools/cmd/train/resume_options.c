@@ -280,6 +280,7 @@ static const struct rule {
     {"rates", as_rates, FIELD(rates), TRAIN_META_RATES, NULL, true},
     {"phases", as_phases, FIELD(phases), TRAIN_META_PHASES, NULL, false},
     {"augment", as_augment, FIELD(augment), "train.augment", NULL, true},
+    {"labels", as_path, FIELD(labels), TRAIN_META_LABELS, NULL, false},
     {"class-weights", as_class_weights, FIELD(class_weights), TRAIN_META_WEIGHTS, NULL,
      false},
     {"balance", as_flag, FIELD(balance), "train.balance", NULL, false},

@@ -20,7 +20,7 @@ enum { TRAIN_LOGS = 2 }; /* beside log.jsonl: CSV, TensorBoard */
 
 struct train_options {
     struct app_options app;
-    const char *data, *net, *from, *freeze, *layer_rates, *out, *test, *input;
+    const char *data, *net, *from, *freeze, *layer_rates, *out, *test, *input, *labels;
     int epochs, batch, accumulate, audit, patience;
     double learning_rate;
     const char *schedule, *rates, *augment, *class_weights, *phases;
@@ -108,6 +108,7 @@ struct train_session {
     const char *class_weights;    /* as --class-weights; NULL: none */
     float *weights;               /* of the classes of `train`; NULL: all are 1 */
     char weights_path[PATHS_MAX]; /* class_weights, absolute if it is a file */
+    char labels_path[PATHS_MAX];  /* --labels, absolute; "": none */
     char from_path[PATHS_MAX];    /* --from, absolute; "": none */
     const char *freeze;           /* as --freeze; NULL: none */
     const char *layer_rates;      /* as --layer-rates; NULL: the network's */
@@ -228,6 +229,9 @@ enum app_exit train_write_out_of_fold(const struct app *app,
                                       const struct train_out_of_fold *out,
                                       const char *path);
 void train_out_of_fold_free(struct train_out_of_fold *out);
+
+/* train_labels.c. Replaces the labels that the file of --labels has. */
+enum app_exit train_apply_labels(struct train_session *session, weft_dataset *data);
 
 /* class_weights.c. Computes or reads the weights of the classes. */
 enum app_exit train_open_class_weights(struct train_session *session);
@@ -366,6 +370,7 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop);
 #define TRAIN_META_FREEZE    "run.freeze"
 #define TRAIN_META_LAYERS    "run.layer_rates"
 #define TRAIN_META_WEIGHTS   "run.class_weights"
+#define TRAIN_META_LABELS    "run.labels"
 #define TRAIN_META_RATES     "run.rates"
 #define TRAIN_META_PHASES    "run.phases"
 #define TRAIN_META_PHASE_NET "run.phase_net"

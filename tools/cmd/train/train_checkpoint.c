@@ -43,6 +43,7 @@ static const struct field {
     FIELD(TRAIN_META_FREEZE, TEXT, freeze, true),
     FIELD(TRAIN_META_LAYERS, TEXT, layer_rates, true),
     FIELD(TRAIN_META_WEIGHTS, BUFFER, weights_path, false),
+    FIELD(TRAIN_META_LABELS, BUFFER, labels_path, false),
     FIELD(TRAIN_META_RATES, TEXT, rates_text, false),
     FIELD(TRAIN_META_PHASES, TEXT, phases_text, false),
     FIELD("run.phase", INT, phase, true),

@@ -155,8 +155,12 @@ enum app_exit train_open_data(struct train_session *session,
     weft_dataset *all = NULL;
     enum app_exit code =
         app_open_dataset(session->app, session->data_spec, WEFT_SPLIT_TRAIN, &all);
-    if (code)
+    if (!code)
+        code = train_apply_labels(session, all);
+    if (code) {
+        weft_dataset_destroy(&all);
         return code;
+    }
     struct weft_dataset_info info;
     weft_dataset_info(all, &info);
     session->data_hash = info.hash;

@@ -26,6 +26,8 @@ static void configure_new(struct train_session *session, const struct train_opti
     session->augment = o->augment;
     session->class_weights = o->class_weights;
     session->balance = o->balance;
+    if (o->labels)
+        train_absolute(session->labels_path, o->labels);
     if (o->from)
         train_absolute(session->from_path, o->from);
     session->freeze = o->freeze;
@@ -115,6 +117,7 @@ static void log_header(struct json *j, const void *priv)
     emit_text(j, "augment", session->augment ? session->augment : net.augment);
     emit_text(j, "class_weights",
               *session->weights_path ? session->weights_path : "none");
+    emit_text(j, "labels", session->labels_path);
     emit_text(j, "layer_rates", session->layer_rates ? session->layer_rates : "");
     emit_bool(j, "balance", session->balance);
     emit_uint(j, "seed", session->seed);
