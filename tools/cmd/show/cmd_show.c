@@ -43,6 +43,10 @@ static const struct args_option options[] = {
      .offset = offsetof(struct show_options, random),
      .help = "images at random, others each time unless --seed is given; otherwise they "
              "have equal distances"},
+    {.name = "means",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct show_options, means),
+     .help = "draw the mean of the images of each class instead"},
     {.name = "out",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct show_options, out),
@@ -303,6 +307,7 @@ static enum app_exit show_main(struct app *app, const void *given, int count,
                           : o->out    ? "out"
                           : o->grid   ? "grid"
                           : o->random ? "random"
+                          : o->means  ? "means"
                                       : NULL;
     if (of_data && kind != SHOW_DATA)
         return app_error(app, APP_USAGE, "%s: is no data, which --%s is for", operands[0],

@@ -13,7 +13,7 @@ struct show_options {
     const char *augment, *out, *grid; /* of a dataset */
     int samples, split, epoch;
     uint64_t seed;
-    bool text, random;
+    bool text, random, means;
 };
 
 /* A ZIP archive is data, which the reader of datasets refuses; anything unknown is a

@@ -92,6 +92,44 @@ static enum weft_status preview(const weft_dataset *data,
     return status;
 }
 
+/* The mean of the images of each class, of as many classes as a sheet may have. */
+static enum weft_status average(const weft_dataset *data,
+                                const struct weft_dataset_info *info, size_t size,
+                                struct show_samples *s)
+{
+    enum weft_status status = WEFT_OK;
+    size_t classes = (size_t)s->count, values = classes * size;
+    int *images = term_realloc_or_exit(NULL, classes * sizeof(*images));
+    double *sums = term_realloc_or_exit(NULL, values * sizeof(*sums));
+    uint8_t *pixels = term_realloc_or_exit(NULL, size);
+    s->pixels = term_realloc_or_exit(NULL, values + 1);
+    memset(images, 0, classes * sizeof(*images));
+    for (size_t i = 0; i < values; i++)
+        sums[i] = 0;
+    for (int i = 0; i < info->count && !status; i++) {
+        size_t label = (size_t)info->labels[i];
+        status = label < classes ? weft_dataset_read(data, i, 1, pixels) : WEFT_OK;
+        for (size_t k = 0; k < size && !status && label < classes; k++)
+            sums[label * size + k] += pixels[k];
+        if (label < classes)
+            images[label]++;
+    }
+    s->count = 0;
+    for (size_t c = 0; c < classes && !status; c++) {
+        uint8_t *mean = s->pixels + (size_t)s->count * size;
+        struct term_image *image = &s->images[s->count];
+        for (size_t k = 0; k < size && images[c]; k++)
+            mean[k] = (uint8_t)(sums[c * size + k] / images[c] + 0.5);
+        *image = (struct term_image){mean, info->height, info->width, info->channels, ""};
+        snprintf(image->caption, sizeof(image->caption), "%s", info->class_names[c]);
+        s->count += images[c] > 0;
+    }
+    free(images);
+    free(sums);
+    free(pixels);
+    return status;
+}
+
 enum weft_status show_samples_make(const weft_dataset *data, const struct show_options *o,
                                    struct show_samples *out)
 {
@@ -99,8 +137,12 @@ enum weft_status show_samples_make(const weft_dataset *data, const struct show_o
     weft_dataset_info(data, &info);
     size_t size = (size_t)info.height * (size_t)info.width * (size_t)info.channels;
     out->count = o->samples < info.count ? o->samples : info.count;
+    if (o->means)
+        out->count = info.classes < SHOW_MAX_SAMPLES ? info.classes : SHOW_MAX_SAMPLES;
     out->images =
         term_realloc_or_exit(NULL, ((size_t)out->count + 1) * sizeof(*out->images));
+    if (o->means)
+        return average(data, &info, size, out);
     if (o->augment && out->count)
         return preview(data, &info, o, size, out);
     return choose(data, &info, o, size, out);
