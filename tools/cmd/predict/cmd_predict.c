@@ -11,9 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A batch's images and outputs take at most BATCH_BYTES, and so do the images that are
- * decoded meanwhile, if they are FEWEST at least: larger ones are decoded one by one. */
-enum { BATCH_BYTES = 64 << 20, MAX_BATCH = 128, MAX_PIXELS = 1 << 26, FEWEST = 4 };
+/* A batch's images and outputs take at most BATCH_BYTES, which bounds what the network
+ * computes of them too, and so do the images that are decoded meanwhile; those of which
+ * fewer than FEWEST fit are decoded one by one. */
+enum { BATCH_BYTES = 8 << 20, MAX_PIXELS = 1 << 26, FEWEST = 4 };
 
 #define PREDICT_OPTION(type, field) \
     .kind = (type), .offset = offsetof(struct predict_options, field)
@@ -263,7 +264,7 @@ static enum app_exit prepare(struct prediction *prediction, const char *model)
     prediction->image_bytes = pixels * (size_t)prediction->net.channels;
     size_t fit = BATCH_BYTES / (prediction->image_bytes +
                                 prediction->net.output_values * sizeof(float));
-    prediction->capacity = fit > MAX_BATCH ? MAX_BATCH : fit ? (int)fit : 1;
+    prediction->capacity = predict_batch_size(fit < INT_MAX ? (int)fit : INT_MAX);
     predict_name_folders(prediction);
     return predict_read_labels(prediction);
 }

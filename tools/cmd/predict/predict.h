@@ -110,7 +110,10 @@ void predict_add_failure(struct prediction *prediction, const char *why);
 /* The same, and prints it. */
 void predict_skip(void *prediction, const char *why);
 
-/* predict_batch.c: add an image, whose pixels are copied, or a failure to the batch, and
+/* predict_batch.c. The largest size of a batch that `count` images fill. */
+int predict_batch_size(int count);
+
+/* Add an image, whose pixels are copied, or a failure to the batch, and
  * run it when it is full. `file` and `path` are taken. */
 enum app_exit predict_add_image(struct prediction *prediction, char *file, char *path,
                                 const uint8_t *pixels,

@@ -11,7 +11,7 @@
 static const int batch_sizes[] = {128, 32, 8, 1};
 enum { SIZES = sizeof(batch_sizes) / sizeof(*batch_sizes), MOST_UNREAD = 512 };
 
-static int size_for(int count)
+int predict_batch_size(int count)
 {
     int i = 0;
     while (i < SIZES - 1 && batch_sizes[i] > count)
@@ -42,7 +42,7 @@ static enum weft_status create_predictor(struct prediction *prediction)
     bool first = !prediction->predictor;
     weft_predictor_destroy(&prediction->predictor);
     prediction->predictor = prediction->tta.predictor = predictor;
-    prediction->batch = size_for(prediction->count);
+    prediction->batch = predict_batch_size(prediction->count);
     if (first) {
         struct weft_model_info model;
         weft_model_info(prediction->model, &model);
@@ -148,7 +148,7 @@ enum app_exit predict_flush(struct prediction *prediction)
 {
     enum weft_status status = WEFT_OK;
     enum app_exit code = APP_OK;
-    if (prediction->count && size_for(prediction->count) > prediction->batch)
+    if (prediction->count && predict_batch_size(prediction->count) > prediction->batch)
         status = create_predictor(prediction);
     if (status == WEFT_ERR_NOMEM)
         return app_error(prediction->app, APP_FAILED, "%s: %s", prediction->model_path,
