@@ -74,6 +74,7 @@ SKIPPED = [
     (r"^weft devices --test$", "weft help devices", "a test of its own"),
     (r"^tools/pretrained", "tools/pretrained --help", "downloads a package"),
     (r"(lite0|shop).safetensors", None, "the package may be missing"),
+    (r"^tools/dev/photographs", None, "the photographs may be missing"),
     (r"^tools/check(?: --thorough)?$", "sh -n ROOT/tools/check", "runs this test"),
     (r"^tools/dev/accuracy", "tools/dev/accuracy --help", "minutes"),
     (r"^tools/dev/calibration", "tools/dev/calibration --help", "minutes"),

@@ -148,9 +148,8 @@ static void write_prediction(FILE *out, const struct report_evaluation *e, int i
         html_write_escaped(out, name_of(e, label));
     }
     if (e->files) {
-        fputs("<br><span class=\"soft\">", out);
+        fputs("<br>", out);
         html_write_escaped(out, paths_basename(e->files[index]));
-        fputs("</span>", out);
     }
     fputs("</figcaption></figure>\n", out);
 }
