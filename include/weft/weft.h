@@ -2,8 +2,8 @@
 /* weft: convolutional networks on any OpenCL device.
  *
  * base.h statuses, log, context; device.h devices; dataset.h and image.h data; net.h
- * networks; model.h model files; train.h training; inference.h inference;
- * search.h nearest vectors. For tools: verify.h, bench.h, tune.h.
+ * networks; model.h model files; train.h training; inference.h inference; explain.h
+ * layers and gradients; search.h nearest vectors. For tools: verify.h, bench.h, tune.h.
  *
  * A program:
  *
@@ -41,6 +41,7 @@
 #include <weft/bench.h>
 #include <weft/dataset.h>
 #include <weft/device.h>
+#include <weft/explain.h>
 #include <weft/image.h>
 #include <weft/inference.h>
 #include <weft/model.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The known-answer test of an inference's kernels, at their first use on a driver. */
-#include "inference/inference.h"
+/* The known-answer tests of the kernels of inferences and explainers, at their first use
+ * on a driver. */
+#include "inference/explainer.h"
 #include "lab/random.h"
 #include "util/large_block.h"
 #include "verify/known_answers.h"
@@ -175,5 +176,79 @@ weft_inference_check_kernels(struct weft_inference *t, const struct weft_net *ne
         if (!again)
             set_proven(t);
     }
+    return WEFT_OK;
+}
+
+/* ---- explainers ---- */
+
+static enum weft_status write_random(struct weft_device *device, struct weft_view view,
+                                     struct lab_random *random)
+{
+    size_t bytes = view.count * sizeof(float);
+    float *values = malloc(bytes);
+    if (!values)
+        return weft_out_of_memory(device->context, "explainer", bytes);
+    for (size_t i = 0; i < view.count; i++)
+        values[i] = lab_random_float(random, -1, 1);
+    enum weft_status status = device->backend->write(
+        device, view.mem, view.offset * sizeof(float), values, bytes);
+    free(values);
+    return status;
+}
+
+/* Both passes of a network for few images, with test weights. */
+static enum weft_status trace_explainer(const struct weft_explainer *e,
+                                        struct weft_explainer *few,
+                                        struct verify_trace *trace,
+                                        struct verify_wrong_call *wrong)
+{
+    struct weft_command_list *const lists[] = {few->forward, few->backward};
+    struct weft_command_list *const own[] = {e->forward, e->backward};
+    struct lab_random random = lab_random_begin(2, 0, 0);
+    WEFT_TRY(weft_write_test_weights(e->device, &few->plan->graph, NULL,
+                                     few->buffers.weights));
+    WEFT_TRY(write_random(
+        e->device, weft_plan_step_view(few->plan, &few->buffers, TENSOR_X), &random));
+    WEFT_TRY(write_random(e->device, weft_explainer_logit_gradient(few), &random));
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(lists) && !trace->wrong; i++)
+        WEFT_TRY(verify_trace_run(trace, lists[i]));
+    verify_find_wrong(trace, lists, own, WEFT_ARRAY_SIZE(own), wrong);
+    if (wrong->call)
+        wrong->layer = e->plan->graph.nodes[wrong->call->node].name;
+    return WEFT_OK;
+}
+
+/* One test. *again: an algorithm was replaced. */
+static enum weft_status check_explainer(struct weft_explainer *e, bool *again)
+{
+    struct weft_explainer *few = NULL;
+    struct verify_wrong_call wrong = {.call = NULL};
+    struct verify_trace trace;
+    double flops = 0;
+    for (int i = 0; i < e->plan->graph.count; i++)
+        flops += 2 * e->plan->graph.nodes[i].op->flops(&e->plan->graph.nodes[i]);
+    WEFT_TRY(weft_explainer_create_unchecked(
+        e->device, e->net, verify_known_answers_batch(flops, 1, e->batch), e, &few));
+    verify_known_answers_init(&trace);
+    enum weft_status status = trace_explainer(e, few, &trace, &wrong);
+    *again = !status && wrong.call;
+    if (*again)
+        status = verify_reject(&wrong);
+    if (*again && !status)
+        status = weft_explainer_record(e, NULL);
+    verify_trace_finish(&trace);
+    weft_explainer_destroy(&few);
+    return status;
+}
+
+enum weft_status weft_explainer_check_kernels(struct weft_explainer *e)
+{
+    bool again = true;
+    while (again) {
+        if (verify_is_proven((struct weft_command_list *[]){e->forward, e->backward}, 2))
+            return WEFT_OK;
+        WEFT_TRY(check_explainer(e, &again));
+    }
+    verify_set_proven((struct weft_command_list *[]){e->forward, e->backward}, 2);
     return WEFT_OK;
 }

@@ -43,13 +43,13 @@ static struct weft_grad_term next_term(const struct weft_graph *graph,
     return term;
 }
 
-void weft_grad_plans_build(const struct weft_graph *graph,
+void weft_grad_plans_build(const struct weft_graph *graph, bool all,
                            struct weft_grad_plan *grad_plans)
 {
     for (int i = 0; i < graph->count; i++) {
         const struct weft_node *node = &graph->nodes[i];
-        grad_plans[i] = (struct weft_grad_plan){.needs_grad = weft_node_is_trained(node),
-                                                .gradient = WEFT_NO_NODE};
+        grad_plans[i] = (struct weft_grad_plan){
+            .needs_grad = all || weft_node_is_trained(node), .gradient = WEFT_NO_NODE};
         for (int k = 0; k < node->input_count; k++)
             if (node->inputs[k] >= 0 && grad_plans[node->inputs[k]].needs_grad)
                 grad_plans[i].needs_grad = true;

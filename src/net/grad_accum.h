@@ -42,7 +42,7 @@ struct weft_grad_term {
 
 /* The backward pass of a node. */
 struct weft_grad_plan {
-    bool needs_grad; /* there is a trained param at or before it */
+    bool needs_grad; /* there is a trained param at or before it, or all are needed */
     int pending;     /* terms of its gradient that are still to come */
     int gradient;    /* the node whose TENSOR_DY is the gradient at its output */
     struct weft_grad_term terms[WEFT_MAX_INPUTS]; /* of its inputs */
@@ -52,8 +52,9 @@ struct weft_grad_plan {
  * apply to its gradient. */
 bool weft_node_has_act_grad(const struct weft_node *node);
 
-/* One grad_plan for each node of a graph fused for training. */
-void weft_grad_plans_build(const struct weft_graph *graph,
+/* One grad_plan for each node of a graph fused for training. `all`: the gradient at the
+ * output of each node is needed, whether or not anything before it is trained. */
+void weft_grad_plans_build(const struct weft_graph *graph, bool all,
                            struct weft_grad_plan *grad_plans);
 
 #endif

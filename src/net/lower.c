@@ -159,7 +159,8 @@ enum weft_status weft_lower_backward(const struct weft_plan *plan,
                                      const struct weft_buffers *buffers,
                                      struct weft_command_list *list)
 {
-    WEFT_TRY(lower_loss(plan, buffers, list));
+    if (!plan->explains)
+        WEFT_TRY(lower_loss(plan, buffers, list));
     for (int i = plan->graph.count - 1; i >= 0; i--) {
         const struct weft_node *node = &plan->graph.nodes[i];
         if (!weft_node_is_noop(node, true) && !node->op->is_loss &&

@@ -7,7 +7,7 @@
 
 /* Append to the list. Forward reads TENSOR_X. Backward begins with the loss, which reads
  * TENSOR_LABELS and writes TENSOR_LOSS and TENSOR_CORRECT, and writes the gradients of
- * all weights. */
+ * all weights; of a plan that explains, with the gradient at the logits. */
 enum weft_status weft_lower_forward(const struct weft_plan *plan,
                                     const struct weft_buffers *buffers,
                                     struct weft_command_list *list);

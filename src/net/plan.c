@@ -201,6 +201,18 @@ static void live_gradients(const struct weft_plan *plan, int index)
     }
 }
 
+/* The output of a node, and the gradient at it, are read after the lists. */
+static void live_explained(const struct weft_plan *plan, int index)
+{
+    const struct weft_tensor_ref gradient = {plan->grad_plans[index].gradient, TENSOR_DY};
+    struct weft_live_range *y = node_range(plan, index, TENSOR_Y);
+    if (weft_node_is_noop(&plan->graph.nodes[index], true) ||
+        plan->graph.nodes[index].op->is_loss)
+        return;
+    touch(y, end_time(plan), y->bytes);
+    touch_ref(plan, gradient, end_time(plan), count_of(plan, index));
+}
+
 static void live_step(const struct weft_plan *plan)
 {
     size_t rows = (size_t)plan->batch * sizeof(float);
@@ -266,21 +278,21 @@ void weft_plan_set_parts(struct weft_plan *plan, int parts)
     plan->loss_scale_log2 = scaled ? loss_scale_log2_of(plan->batch * parts) : 0;
 }
 
-enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool training,
-                                  bool plain, enum weft_type type, struct weft_plan **out)
+/* `mode` has the batch, the type, and what the plan is for. */
+static enum weft_status create(const struct weft_net *net, const struct weft_plan *mode,
+                               bool plain, struct weft_plan **out)
 {
-    WEFT_TRY(check_sizes(net, batch));
+    bool training = mode->training;
+    WEFT_TRY(check_sizes(net, mode->batch));
     if (training)
         WEFT_TRY(check_loss(net));
     struct weft_plan *plan = calloc(1, sizeof(*plan));
     if (!plan)
         return weft_out_of_memory(net->ctx, "plan", sizeof(*plan));
+    *plan = *mode;
     plan->ctx = net->ctx;
     plan->input = net->input;
-    plan->batch = batch;
-    plan->training = training;
     plan->label_smoothing = net->label_smoothing;
-    plan->type = type;
     weft_plan_set_parts(plan, 1);
     int live_ranges = TENSOR_STEP_COUNT + TENSOR_NODE_COUNT * net->graph.count;
     enum weft_status status = weft_graph_copy(net->ctx, &net->graph, &plan->graph);
@@ -297,16 +309,19 @@ enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool tr
     if (!plain)
         weft_fuse(&plan->graph, training);
     if (!training)
-        weft_prepared_reserve(&plan->graph, type, plan->prepared, &plan->prepared_floats);
+        weft_prepared_reserve(&plan->graph, plan->type, plan->prepared,
+                              &plan->prepared_floats);
     live_step(plan);
     for (int i = 0; i < plan->graph.count; i++)
         live_node(plan, i);
     live_logits(plan);
     if (training) {
-        weft_grad_plans_build(&plan->graph, plan->grad_plans);
+        weft_grad_plans_build(&plan->graph, plan->explains, plan->grad_plans);
         for (int i = 0; i < plan->graph.count; i++)
             live_gradients(plan, i);
     }
+    for (int i = 0; i < plan->graph.count && plan->explains; i++)
+        live_explained(plan, i);
     if ((status =
              weft_arena_assign(net->ctx, plan->live_ranges, live_ranges, &plan->bytes)))
         goto fail;
@@ -316,6 +331,21 @@ enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool tr
 fail:
     weft_plan_destroy(&plan);
     return status;
+}
+
+enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool training,
+                                  bool plain, enum weft_type type, struct weft_plan **out)
+{
+    const struct weft_plan mode = {.batch = batch, .training = training, .type = type};
+    return create(net, &mode, plain, out);
+}
+
+enum weft_status weft_plan_create_explaining(const struct weft_net *net, int batch,
+                                             struct weft_plan **out)
+{
+    const struct weft_plan mode = {
+        .batch = batch, .training = true, .explains = true, .type = WEFT_FLOAT32};
+    return create(net, &mode, true, out);
 }
 
 void weft_plan_destroy(struct weft_plan **plan)
@@ -420,6 +450,23 @@ struct weft_view weft_plan_shares(const struct weft_plan *plan,
     return mixing_view(plan, buffers, 1);
 }
 
+struct weft_view weft_plan_value(const struct weft_plan *plan,
+                                 const struct weft_buffers *buffers, int node)
+{
+    node = weft_graph_source(&plan->graph, node, plan->training);
+    return node < 0 ? weft_plan_step_view(plan, buffers, TENSOR_X)
+                    : weft_plan_node_view(plan, buffers, node, TENSOR_Y);
+}
+
+struct weft_view weft_plan_gradient(const struct weft_plan *plan,
+                                    const struct weft_buffers *buffers, int node)
+{
+    node = weft_graph_source(&plan->graph, node, plan->training);
+    const struct weft_tensor_ref ref = {
+        node < 0 ? WEFT_NO_NODE : plan->grad_plans[node].gradient, TENSOR_DY};
+    return weft_plan_ref_view(plan, buffers, ref);
+}
+
 static struct weft_view output_view(const struct weft_plan *plan,
                                     const struct weft_buffers *buffers, int index,
                                     bool logits)
@@ -428,8 +475,7 @@ static struct weft_view output_view(const struct weft_plan *plan,
     int node = weft_graph_source(graph, graph->outputs[index], plan->training);
     if (logits)
         node = weft_graph_producer(graph, node, 0, plan->training);
-    return node < 0 ? weft_plan_step_view(plan, buffers, TENSOR_X)
-                    : weft_plan_node_view(plan, buffers, node, TENSOR_Y);
+    return weft_plan_value(plan, buffers, node);
 }
 
 struct weft_view weft_plan_output(const struct weft_plan *plan,

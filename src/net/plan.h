@@ -36,6 +36,7 @@ struct weft_plan {
     int parts; /* of the step's batch, of which `batch` is one, whose gradients are added;
                   1: it is the step's */
     bool training;
+    bool explains; /* as weft_plan_create_explaining */
     float label_smoothing;
     enum weft_type type; /* of activations, their gradients, and at inference of layers'
                             weights; the last layer, and what it reads, is float32 */
@@ -53,6 +54,11 @@ struct weft_plan {
 enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool training,
                                   bool plain, enum weft_type type,
                                   struct weft_plan **out);
+/* For training, plain and in float32, but with the gradient at the output of each node:
+ * outputs and gradients outlive the lists. There is no loss: the gradient at the logits
+ * is given. */
+enum weft_status weft_plan_create_explaining(const struct weft_net *net, int batch,
+                                             struct weft_plan **out);
 /* The plan is of each of `parts` parts of a batch. */
 void weft_plan_set_parts(struct weft_plan *plan, int parts);
 void weft_plan_destroy(struct weft_plan **plan);
@@ -89,6 +95,13 @@ struct weft_view weft_plan_partner_labels(const struct weft_plan *plan,
                                           const struct weft_buffers *buffers);
 struct weft_view weft_plan_shares(const struct weft_plan *plan,
                                   const struct weft_buffers *buffers);
+
+/* The output of a node, or of WEFT_BATCH, and the gradient at it, absent where it is not
+ * needed. Of a plan that explains they are valid after the lists. */
+struct weft_view weft_plan_value(const struct weft_plan *plan,
+                                 const struct weft_buffers *buffers, int node);
+struct weft_view weft_plan_gradient(const struct weft_plan *plan,
+                                    const struct weft_buffers *buffers, int node);
 
 /* Output number `index` of the network; in training the logits. */
 struct weft_view weft_plan_output(const struct weft_plan *plan,

@@ -21,6 +21,7 @@ int main()
                  weft_device_params(.no_tuning = true)->no_tuning &&
                  weft_preprocess_params(.height = 2)->height == 2 &&
                  weft_predictor_params(.batch = 2)->batch == 2 &&
+                 weft_explainer_params(.batch = 2)->batch == 2 &&
                  weft_preview_params(.count = 2)->count == 2 &&
                  weft_train_params(.batch = 2)->batch == 2 &&
                  weft_tune_params(.seconds = 2)->seconds == 2 &&

@@ -10,6 +10,7 @@
  *
  * Then the sign of one gradient of one op is wrong: of every op and every gradient, and
  * the differences must find it. */
+#include "unit/explained_gradients.h"
 #include "unit/test.h"
 #include "unit/random_net.h"
 
@@ -74,7 +75,7 @@ static struct key {
 } keys[MAX_KEYS];
 static int key_count;
 
-static const struct weft_graph *recorded; /* the graph of the list being recorded */
+static const struct weft_graph *recorded; /* of the list being recorded; NULL: no plant */
 static const struct key *wrong;           /* NULL: nothing is planted */
 static bool seen[MAX_KEYS];               /* by the network recorded last */
 
@@ -102,7 +103,7 @@ static enum weft_status plant(struct weft_command_list *list,
                               enum weft_primitive primitive, const void *args)
 {
     const struct weft_list_segment *segment = &list->segments[list->segment_count - 1];
-    if (segment->phase == WEFT_PHASE_FWD)
+    if (!recorded || segment->phase == WEFT_PHASE_FWD)
         return WEFT_OK;
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(gradients); i++) {
         const struct weft_view *view =
@@ -334,6 +335,24 @@ static void check_plants(void)
            found, planted, key_count);
 }
 
+/* Those of explainers, and of another class, which must be found. */
+static void check_explainers(void)
+{
+    struct explained_total right = {0}, planted = {0};
+    for (uint32_t number = 0; number < NETS; number++) {
+        explained_gradients_check(device, number, false, &right);
+        explained_gradients_check(device, number, true, &planted);
+    }
+    CHECK_INT(right.wrong, 0);
+    CHECK(right.left_out * 500 <= right.values);
+    CHECK(right.layers > 4 * NETS);
+    CHECK(planted.wrong_networks >= NETS - 2);
+    printf(
+        "%ld gradients at %ld outputs of layers, off by %.2g of the tolerance at most; "
+        "%ld between two kinks left out\n",
+        right.values, right.layers, right.worst, right.left_out);
+}
+
 /* Every op with a backward pass was in some network. */
 static void check_ops(void)
 {
@@ -382,6 +401,8 @@ int main(int argc, char **argv)
     CHECK_INT(all.wrong, 0);
     CHECK(all.left_out * 1000 <= all.weights);
     check_plants();
+    recorded = NULL;
+    check_explainers();
     check_ops();
     weft_device_close(&device);
     weft_context_destroy(&ctx);

@@ -276,6 +276,24 @@ static void test_search(void)
     weft_vectors_destroy(&vectors);
 }
 
+static void test_explainers(void)
+{
+    weft_explainer *made = NULL, *none = NULL;
+    REFUSES(NULL, "device", weft_explainer_create(NULL, model, NULL, &none));
+    REFUSES(context, "model", weft_explainer_create(device, NULL, NULL, &none));
+    REFUSES(context, "out", weft_explainer_create(device, model, NULL, NULL));
+    CHECK_OK(weft_explainer_create(device, model, NULL, &made));
+    REQUIRE(made);
+    REFUSES(NULL, "explainer", weft_explainer_run(NULL, NULL, 0, NULL, NULL));
+    REFUSES(context, "pixels", weft_explainer_run(made, NULL, 1, NULL, NULL));
+    CHECK_OK(weft_explainer_run(made, NULL, 0, NULL, NULL));
+    REFUSES(NULL, "explainer", weft_explainer_layer(NULL, 0, NULL, NULL));
+    CHECK_OK(weft_explainer_layer(made, 0, NULL, NULL));
+    weft_explainer_destroy(&made);
+    weft_explainer_destroy(&made);
+    weft_explainer_destroy(NULL);
+}
+
 static void test_tools(void)
 {
     const struct weft_tune_params *params = weft_tune_params(.seconds = 1);
@@ -393,6 +411,7 @@ int main(void)
     test_training();
     test_models();
     test_search();
+    test_explainers();
     test_tools();
     test_trainer_model();
     test_float_values();
