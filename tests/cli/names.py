@@ -200,6 +200,7 @@ def narrow():
              "data", "--quick", "--time", "0.05s", "--json", "b.json"]
     for line in [bench, ["compare", "b.json", "b.json"], ["show", "medium"],
                  ["explain", "tiny.net", "-d", "cpu", "--layers", "--data", "data"],
+                 ["explain", "run", "images/0.png", "-d", "cpu", "--shift"],
                  ["devices"], ["devices", "--test", "-d", "cpu"],
                  ["verify", "-d", "cpu", "--op", "add", "--cases", "1"]]:
         lines = on_terminal(80, line)

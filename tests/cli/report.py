@@ -381,6 +381,83 @@ def evaluation():
         (e["epoch"], float(f"{e['loss']:.3g}")) for e in epochs], rows
 
 
+def explained():
+    """The page and the JSON of an image: classes, covered parts and shifts as `weft predict`
+    has them; what pooling keeps; the same bytes each time."""
+    source = "data/t10k-images-idx3-ubyte"
+    words = ["explain", "run/last.safetensors", source, "--index", 5, "-d", "cpu", "-f", "json"]
+    text = weft(*words, "--shift", "--html", "explained.html")
+    assert text == weft(*words, "--shift")
+    result = json.loads(text)
+    image = pathlib.Path(source).read_bytes()[16 + 5 * 144:16 + 6 * 144]
+
+    def predict(changed):
+        pathlib.Path("changed.pgm").write_bytes(b"P5 12 12 255\n" + changed)
+        rows = json.loads(weft("predict", "run/last.safetensors", "-d", "cpu", "-f", "json",
+                               "changed.pgm"))["images"][0]["predictions"]
+        return [(p["class"], p["probability"]) for p in rows]
+
+    def near(a, b, by):
+        assert abs(a - b) < by, (a, b)
+
+    for mine, (name, p) in zip(result["top"], predict(image)):
+        assert mine["class"] == name
+        near(mine["probability"], p, 1e-5)
+    best = result["top"][0]["class"]
+    covered = result["occlusion"]
+    assert covered["patch"] == [2, 2] and covered["patches"] == 121 == 11 * 11
+    y, x = covered["largest_at"]
+    mean = json.loads(weft("show", "run/last.safetensors", "-f", "json"))["mean"][0]
+    hidden = bytearray(image)
+    for at in 12 * y + x, 12 * y + x + 1, 12 * y + x + 12, 12 * y + x + 13:
+        hidden[at] = round(255 * mean)
+    near(dict(predict(bytes(hidden)))[best], covered["probability_there"], 0.01)
+    for key in "occlusion", "grad_cam", "smoothgrad":
+        assert len(result[key]["map"]) == 144 and max(map(abs, result[key]["map"])) > 0, key
+    assert min(result["grad_cam"]["map"]) >= 0 and result["grad_cam"]["layer"] == "max-pool1"
+    other = json.loads(weft(*words, "--seed", 2))
+    assert other["smoothgrad"]["map"] != result["smoothgrad"]["map"]
+    assert other["occlusion"] == result["occlusion"] and "shifts" not in other
+
+    layers = {layer["layer"]: layer for layer in result["layers"]}
+    assert 0 < layers["conv1"]["zeros_fraction"] < 1 and layers["conv1"]["kept_fraction"] is None
+    assert layers["max-pool1"]["kept_fraction"] == 0.25
+    assert 0.25 < layers["max-pool1"]["kept_energy"] < 1
+    for shift in result["shifts"]:
+        dy = ("down" in shift["direction"]) - ("up" in shift["direction"])
+        dx = ("right" in shift["direction"]) - ("left" in shift["direction"])
+        moved = bytes(image[12 * min(max(r - dy, 0), 11) + min(max(c - dx, 0), 11)]
+                      for r in range(12) for c in range(12))
+        rows = predict(moved)
+        assert shift["answer"] == rows[0][0], shift
+        near(shift["probability"], dict(rows)[best], 1e-5)
+        assert shift["input"] > 0 and shift["spatial"] > 0
+    means = [layers["max-pool1"]["shift_mean"], sum(s["spatial"] for s in result["shifts"]) / 8]
+    near(*means, 1e-6)
+
+    text = pathlib.Path("explained.html").read_text(encoding="utf-8")
+    said = check(text, ["upper", EVIL, "lower", result["evidence"], result["shift"]])
+    assert "max-pool1 keeps 25.0 % of the values" in said
+    assert [html.unescape(a or b) for a, b in sections(text)] == [
+        "Most likely classes", f"Evidence for {best}",
+        "Filters of the first layer", "Max-pooling", "Shifted by one pixel", "Layers",
+        "What each layer makes of the image"], sections(text)
+    assert pixels(re.search(r'alt="Input" src="(.*?)"', text)[1]) == (image, 12, 12)
+    assert len(re.findall("<img", text)) == 4 + 1 + 3 + 3  # evidence, filters, pooling, layers
+    lower = json.loads(weft(*words, "--class", "lower"))["explained"]
+    assert lower == json.loads(weft(*words, "--class", 2))["explained"] and lower["class_id"] == 2
+
+    for code, what, *more in (
+            (4, "has no image 100", source, "--index", 100), (4, "no class", source, "--class", "x"),
+            (4, "No such file", "no.png"), (2, "needs a model and an image", "--shift"),
+            (2, "without an image", source, "--layers"),
+            (1, "no/e.html cannot be written", source, "--html", "no/e.html")):
+        done = subprocess.run([WEFT, "explain", "run/last.safetensors", "-d", "cpu",
+                               *map(str, more)], capture_output=True, text=True)
+        assert done.returncode == code and what in done.stderr, (what, done)
+        assert len(done.stderr.strip().splitlines()) <= 2, done.stderr
+
+
 def side_by_side():
     """Runs with other settings: a row each, and a curve each."""
     weft("train", "-d", "cpu", "--data", "data", "--net", "tiny.net", "-e", 2, "--lr", 0.02,
@@ -425,13 +502,14 @@ def main():
                               capture_output=True, text=True)
         assert done.returncode == 1 and "no/where.html cannot be written" in done.stderr
         evaluation()
+        explained()
         side_by_side()
         intervals()
         merged()
         crowd()
         if not SANITIZED:
             looks("three.html")
-            for page in ("eval.html", "run/report.html"):
+            for page in ("eval.html", "run/report.html", "explained.html"):
                 for dark in (False, True):
                     _, wrong = look(page, dark)
                     assert not wrong, (page, wrong)

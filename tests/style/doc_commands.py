@@ -50,7 +50,8 @@ SHORTER = [
     (r"--net small,medium", "--net small", "time"),
     (r"-d all", "-d all train --quick -b 8", "time"),
     (r"^weft explain small (.*--family)", r"weft explain tiny.net \1", "time"),
-    (r"^(weft explain.*)", r"\1 --data data", "the package may be missing"),
+    (r"^(weft explain (?!runs).*)", r"\1 --data data", "the package may be missing"),
+    (r"\bshoe\.jpg\b", "shoe.pgm", "a file of the user's own"),
     (r"^(weft explain(?!.*--family).*)", r"\1 -d cpu", "nothing to compile"),
     (r"medium --layers -b 256", "small --layers -b 2 --time 0.01s", "time"),
     (r"^(weft tune(?!.*--(show|reset)).*)", r"\1 --time-limit 1s", "minutes"),
@@ -175,6 +176,7 @@ class Place:
         (self.folder / "orders.csv").write_text("path,email\nphotos/3/a.pgm,a@b.org\n")
         language = (self.root / "docs/network-language.md").read_text()
         (self.folder / "my.net").write_text(fenced(language, "net")[0])
+        (self.folder / "shoe.pgm").write_bytes(b"P5 28 28 255\n" + bytes(image(3)))
         (self.folder / "tiny.net").write_text("conv 4 3x3 relu\nflatten\ndense 10\nsoftmax\n")
         embedding = (self.root / "docs/embedding.md").read_text()
         (self.folder / "train.c").write_text(fenced(embedding, "c")[0])

@@ -62,6 +62,7 @@ MAY = {
     "cmd/eval": {"public", "weft/base.h", "cmd/core", "cmd/report"},
     "cmd/clean": {"public", "weft/base.h", "cmd/core", "cmd/report"},
     "cmd/search": {"public", "weft/base.h", "cmd/core", "cmd/report"},
+    "cmd/explain": {"public", "weft/base.h", "cmd/core", "cmd/report"},
     "cmd/show": {"public", "weft/base.h", "cmd/core"},
     "cmd/train": {"public", "weft/base.h", "cmd/core", "cmd/http", "cmd/report"},
     "cmd/devices": {"public", "weft/base.h", "cmd/core", "cmd/results"},

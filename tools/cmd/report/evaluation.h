@@ -48,6 +48,9 @@ struct report_thumbnail report_reduce(const uint8_t *pixels,
 /* An <img>; `alt` says in words what it is. */
 void report_write_thumbnail(FILE *out, const struct report_thumbnail *image,
                             const char *alt);
+/* An <img> of 1 or 3 channels, `shown` pixels wide where the page has room. */
+void report_write_pixels(FILE *out, const uint8_t *pixels, int height, int width,
+                         int channels, int shown, const char *alt);
 /* An image of a dataset. */
 void report_write_image(FILE *out, const weft_dataset *data, int index, const char *alt);
 

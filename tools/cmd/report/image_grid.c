@@ -44,21 +44,28 @@ struct report_thumbnail report_reduce(const uint8_t *pixels,
     return t;
 }
 
-void report_write_thumbnail(FILE *out, const struct report_thumbnail *t, const char *alt)
+void report_write_pixels(FILE *out, const uint8_t *pixels, int height, int width,
+                         int channels, int shown, const char *alt)
 {
     size_t size = 0;
-    uint8_t *png = png_encode(t->pixels, t->height, t->width, t->channels, &size);
-    int longest = t->height > t->width ? t->height : t->width;
+    uint8_t *png = png_encode(pixels, height, width, channels, &size);
+    shown = shown > 0 ? shown : 1;
     fprintf(out, "<img%s width=\"%d\" height=\"%d\" alt=\"",
-            longest < SHOWN ? " class=\"pixels\"" : "",
-            (t->width * SHOWN + longest / 2) / longest,
-            (t->height * SHOWN + longest / 2) / longest);
+            width < shown ? " class=\"pixels\"" : "", shown,
+            (int)(((int64_t)height * shown + width / 2) / width));
     html_write_escaped(out, alt);
     fputs("\" src=\"data:image/png;base64,", out);
     if (png)
         html_write_base64(out, png, size);
     fputs("\">", out);
     free(png);
+}
+
+void report_write_thumbnail(FILE *out, const struct report_thumbnail *t, const char *alt)
+{
+    int longest = t->height > t->width ? t->height : t->width;
+    report_write_pixels(out, t->pixels, t->height, t->width, t->channels,
+                        (t->width * SHOWN + longest / 2) / longest, alt);
 }
 
 void report_write_image(FILE *out, const weft_dataset *data, int index, const char *alt)

@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weft explain: the segments of a network's step on a device, their kernels and times. */
-#include "core/app.h"
+/* weft explain: the segments of a network's step on a device, their kernels and times;
+ * with an image, what a model makes of it (look.c). */
+#include "explain/explain.h"
+
+#include "core/preprocess.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SEGMENTS = 2048 };
-
-struct explain_options {
-    struct app_options app;
-    const char *net, *data;
-    int batch;
-    double seconds;
-    bool layers, inference, no_fusion;
-};
+enum { MAX_SEGMENTS = 2048, MOST_TOP = 100, MOST_COPIES = 10000 };
+static const double measuring_time = 0.3;
 
 static const struct args_option options[] = {
     {.name = "layers",
@@ -52,11 +48,54 @@ static const struct args_option options[] = {
      .offset = offsetof(struct explain_options, seconds),
      .value = "T",
      .help = "measuring time per segment; default 0.3s"},
+    {.name = "class",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct explain_options, class_name),
+     .value = "NAME",
+     .help = "of an image: the class to explain, or its number; default: the most "
+             "likely"},
+    {.name = "top",
+     .letter = 'k',
+     .kind = ARGS_INT,
+     .offset = offsetof(struct explain_options, top),
+     .value = "K",
+     .help = "of an image: classes to print; default 3",
+     .min = 1,
+     .max = MOST_TOP},
+    {.name = "shift",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct explain_options, shift),
+     .help = "of an image: how far a shift by one pixel moves each layer and the answer"},
+    {.name = "html",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct explain_options, html),
+     .value = "FILE",
+     .help = "of an image: write a page with the maps of all layers"},
+    {.name = "copies",
+     .kind = ARGS_INT,
+     .offset = offsetof(struct explain_options, copies),
+     .value = "N",
+     .help = "of an image: noisy copies for SmoothGrad; default 32",
+     .min = 1,
+     .max = MOST_COPIES},
+    {.name = "seed",
+     .letter = 's',
+     .kind = ARGS_SEED,
+     .offset = offsetof(struct explain_options, seed),
+     .value = "S",
+     .help = "of an image: random seed of that noise; default 1"},
+    {.name = "index",
+     .kind = ARGS_INT,
+     .offset = offsetof(struct explain_options, index),
+     .value = "N",
+     .help = "which image of an IDX file, from 0 on; default 0",
+     .max = INT32_MAX},
     {0},
 };
 
-static const struct args_option *const shared_options[] = {app_device_options,
-                                                           app_output_options, NULL};
+static const struct args_option *const shared_options[] = {
+    app_model_options, app_preprocess_options, app_device_options, app_output_options,
+    NULL};
 
 static const struct table_column columns[] = {
     {.key = "layer", .title = "Layer", .left = true},
@@ -244,7 +283,10 @@ static enum app_exit explain(struct explanation *v, const char *spec)
 {
     const struct explain_options *o = v->options;
     const struct weft_bench_params params =
-        *weft_bench_params(.seconds = o->layers ? o->seconds : -1, .seed = 1);
+        *weft_bench_params(.seconds = !o->layers       ? -1
+                                      : o->seconds > 0 ? o->seconds
+                                                       : measuring_time,
+                           .seed = 1);
     const struct weft_step_params how =
         *weft_step_params(.batch = o->batch, .training = !o->inference,
                           .no_fusion = o->no_fusion,
@@ -278,10 +320,50 @@ static enum app_exit explain(struct explanation *v, const char *spec)
     return app_flush_stdout(v->app);
 }
 
+/* The first option that is not for an image, or not for a network; NULL: none. */
+static const char *misplaced(const struct explain_options *o, bool image)
+{
+    const struct {
+        const char *name;
+        bool given, of_image;
+    } used[] = {
+        {"layers", o->layers, false},
+        {"inference", o->inference, false},
+        {"data", o->data, false},
+        {"batch", o->batch, false},
+        {"precision", o->app.precision, false},
+        {"no-fusion", o->no_fusion, false},
+        {"time", o->seconds > 0, false},
+        {"class", o->class_name, true},
+        {"shift", o->shift, true},
+        {"html", o->html, true},
+        {"index", o->index, true},
+        {"top", o->top, true},
+        {"copies", o->copies, true},
+        {"seed", o->seed != ARGS_SEED_UNSET, true},
+        {"fit", o->app.fit, true},
+        {"trim", o->app.trim, true},
+        {"invert", o->app.invert, true},
+    };
+    for (size_t i = 0; i < sizeof(used) / sizeof(*used); i++)
+        if (used[i].given && used[i].of_image != image)
+            return used[i].name;
+    return NULL;
+}
+
 static enum app_exit explain_main(struct app *app, const void *given, int count,
                                   char **operands)
 {
     const struct explain_options *o = given;
+    const char *wrong = misplaced(o, count == 2);
+    if (wrong)
+        return app_error(app, APP_USAGE,
+                         count == 2 ? "--%s is for a network without an image"
+                                    : "--%s needs a model and an image: weft explain "
+                                      "MODEL IMAGE",
+                         wrong);
+    if (count == 2)
+        return look_main(app, o, operands[0], operands[1]);
     struct explanation v = {.app = app, .options = o};
     v.segments = term_realloc_or_exit(NULL, MAX_SEGMENTS * sizeof(*v.segments));
     enum app_exit code = explain(&v, count ? operands[0] : "small");
@@ -296,15 +378,19 @@ const struct app_command cmd_explain = {
     .args =
         {
             .name = "explain",
-            .operands = "[NET|MODEL]",
-            .summary = "prints the execution plan of a network on a device, and where "
-                       "its time goes",
-            .examples = "  weft explain small\n"
+            .operands = "[NET|MODEL [IMAGE]]",
+            .summary = "what a model sees in an image; or how a network runs on a "
+                       "device, and where its time goes",
+            .examples = "  weft explain runs/a shoe.jpg --html shoe.html\n"
+                        "  weft explain runs/a shoe.jpg --shift\n"
+                        "  weft explain small\n"
                         "  weft explain medium --layers -b 256",
             .about =
-                "NET is a built-in network or a file, default small; MODEL a model file "
-                "or "
-                "the folder of a run. Lists the segments "
+                "MODEL is a model file or the folder of a run. With an image: the input "
+                "that is made of it, the classes, what each layer makes of it, and which "
+                "part of it decides, by covering parts, Grad-CAM and SmoothGrad. "
+                "Without: NET is a built-in network or a file, default small. Lists the "
+                "segments "
                 "of a "
                 "step in execution order: fused layers, launches, algorithm and kernels, "
                 "then the memory plan. With --layers each segment is timed on the "
@@ -312,9 +398,9 @@ const struct app_command cmd_explain = {
                 "min(peak, intensity x bandwidth).",
             .options = options,
             .shared = shared_options,
-            .operands_max = 1,
+            .operands_max = 2,
         },
-    .defaults = &(const struct explain_options){.seconds = 0.3},
+    .defaults = &(const struct explain_options){.seed = ARGS_SEED_UNSET},
     .options_size = sizeof(struct explain_options),
     .run = explain_main,
 };
