@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pathlib
+import random
 import resource
 import shutil
 import socket
@@ -211,6 +212,80 @@ def batches():
         check(by_count[count][:8] == by_count[8], f"{count} images have the bits of 8")
 
 
+def png_pixels(path):
+    """Depth, extents and pixels of a PNG as weft writes it: lines are differences from the one above."""
+    png = pathlib.Path(path).read_bytes()
+    width, height, depth, colour = struct.unpack(">IIBB", png[16:26])
+    data, at = b"", 8
+    while at < len(png):
+        size, kind = struct.unpack(">I4s", png[at:at + 8])
+        data += png[at + 8:at + 8 + size] if kind == b"IDAT" else b""
+        at += 12 + size
+    row = width * (3 if colour else 1)
+    lines, above, out = zlib.decompress(data), bytes(row), []
+    for y in range(height):
+        line = lines[y * (row + 1) + 1:(y + 1) * (row + 1)]
+        above = bytes((a + b) % 256 for a, b in zip(line, above))
+        out.append(above)
+    return depth, height, width, b"".join(out)
+
+
+def convolved(pixels, height, width, channels, kernel, divisor=1):
+    """The same by loops over whole numbers, the pixels of the edge repeated."""
+    side = int(len(kernel) ** 0.5)
+    taps = [(k // side - side // 2, k % side - side // 2, w) for k, w in enumerate(kernel) if w]
+    out = bytearray()
+    for y in range(height):
+        for x in range(width):
+            places = [((min(max(y + i, 0), height - 1) * width + min(max(x + j, 0), width - 1))
+                       * channels, w) for i, j, w in taps]
+            for c in range(channels):
+                total = sum(w * pixels[at + c] for at, w in places)
+                out.append(min(255, max(0, (2 * total + divisor) // (2 * divisor))))
+    return bytes(out)
+
+
+def filters():
+    """Every pixel of a filtered image is that of whole numbers, also across tiles."""
+    draw = random.Random(3)
+    own = [draw.randrange(-3, 4) for _ in range(25)]
+    pathlib.Path("own.txt").write_text("\n".join(" ".join(map(str, own[i:i + 5]))
+                                                 for i in range(0, 25, 5)))
+    pathlib.Path("half.txt").write_text("0 0 0\n0, 0.5, 0\n0 0 0.25\n")
+    kernels = {"blur": ([1, 2, 1, 2, 4, 2, 1, 2, 1], 16),
+               "sharpen": ([0, -1, 0, -1, 5, -1, 0, -1, 0], 1),
+               "edges": ([-1, -1, -1, -1, 8, -1, -1, -1, -1], 1),
+               "emboss": ([-2, -1, 0, -1, 1, 1, 0, 1, 2], 1),
+               "own.txt": (own, 1), "half.txt": ([0, 0, 0, 0, 2, 0, 0, 0, 1], 4)}
+    for height, width, channels in (23, 31, 3), (5, 270, 1), (1, 1, 1):
+        pixels = draw.randbytes(height * width * channels)
+        head = f"P{6 if channels == 3 else 5} {width} {height} 255\n".encode()
+        pathlib.Path("source.ppm").write_bytes(head + pixels)
+        for name, (kernel, divisor) in kernels.items():
+            if DEVICE != "cpu" and (width == 1 or name not in ("blur", "own.txt")):
+                continue
+            weft("filter", "source.ppm", "--kernel", name, "--out", "f.png", device=DEVICE)
+            want = convolved(pixels, height, width, channels, kernel, divisor)
+            check(png_pixels("f.png") == (8, height, width, want), f"filter {name} {width}")
+    if DEVICE != "cpu":
+        return
+    bad = {"eight.txt": "1 2 3 4 5 6 7 8", "four.txt": "1 2\n3 4", "word.txt": "1 2 three",
+           "large.txt": "1 " * 1089, "empty.txt": "", "nan.txt": "nan"}
+    says = {"eight.txt": "has 8 numbers", "four.txt": "with an odd side", "word.txt": '"three" is no',
+            "large.txt": "at most 31x31", "empty.txt": "has 0 numbers", "nan.txt": '"nan" is no',
+            "blurr": "one of blur, sharpen"}
+    for name, text in bad.items():
+        pathlib.Path(name).write_text(text)
+    for name, what in says.items():
+        err = weft("filter", "source.ppm", "--kernel", name, code=4)[1]
+        check(what in err and err.count("\n") <= 2, f"filter {name}: {err}")
+    check("--kernel is missing" in weft("filter", "source.ppm", code=2)[1], "no kernel")
+    check("No such file" in weft("filter", "no.ppm", "--kernel", "blur", code=4)[1], "no image")
+    err = weft("filter", "source.ppm", "--kernel", "blur", "--out", "no/f.png", code=1)[1]
+    check("no/f.png cannot be written" in err, err)
+    check(b"after" in weft("filter", "images/0.png", "--kernel", "blur")[0], "drawn")
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
@@ -219,7 +294,8 @@ def main():
         subprocess.run([sys.executable, TESTS / "cli_data.py", "."], check=True)
         shutil.copy("data/t10k-images-idx3-ubyte", "whole.idx")
         weft("train", "--data", "data", "--net", "tiny.net", "--epochs", "1", "--out", "run")
-        for test in [batches] if DEVICE != "cpu" else [names, odd_things, memory, show, evaluation, batches]:
+        for test in [batches, filters] if DEVICE != "cpu" else [names, odd_things, memory, show, evaluation, batches,
+                                                                  filters]:
             test()
         os.chdir("/")
     finish()

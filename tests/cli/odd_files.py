@@ -50,6 +50,8 @@ READ = [
     ("images/0.png", ["predict", "run", "images", *D], 4),
     ("images/0.png", ["show", "images/0.png"], 4),
     ("images/0.png", ["explain", "run", "images/0.png", *D], 4),
+    ("images/0.png", ["filter", "images/0.png", "--kernel", "blur", *D], 4),
+    ("wrong.net", ["filter", "images/0.png", "--kernel", "wrong.net", *D], 4),
     ("whole.idx.gz", ["predict", "run", "whole.idx.gz", *D], 4),
     ("data/train-images-idx3-ubyte", ["show", "data"], 4),
     ("data/train-labels-idx1-ubyte", ["show", "data"], 4),

@@ -51,6 +51,7 @@ SHORTER = [
     (r"-d all", "-d all train --quick -b 8", "time"),
     (r"^weft explain small (.*--family)", r"weft explain tiny.net \1", "time"),
     (r"^(weft explain (?!runs).*)", r"\1 --data data", "the package may be missing"),
+    (r"^(weft filter.*)", r"\1 -d cpu", "nothing to compile"),
     (r"\bshoe\.jpg\b", "shoe.pgm", "a file of the user's own"),
     (r"^(weft explain(?!.*--family).*)", r"\1 -d cpu", "nothing to compile"),
     (r"medium --layers -b 256", "small --layers -b 2 --time 0.01s", "time"),
@@ -177,6 +178,7 @@ class Place:
         language = (self.root / "docs/network-language.md").read_text()
         (self.folder / "my.net").write_text(fenced(language, "net")[0])
         (self.folder / "shoe.pgm").write_bytes(b"P5 28 28 255\n" + bytes(image(3)))
+        (self.folder / "mine.txt").write_text("0 1 0 1 -4 1 0 1 0\n")
         (self.folder / "tiny.net").write_text("conv 4 3x3 relu\nflatten\ndense 10\nsoftmax\n")
         embedding = (self.root / "docs/embedding.md").read_text()
         (self.folder / "train.c").write_text(fenced(embedding, "c")[0])

@@ -63,6 +63,7 @@ MAY = {
     "cmd/clean": {"public", "weft/base.h", "cmd/core", "cmd/report"},
     "cmd/search": {"public", "weft/base.h", "cmd/core", "cmd/report"},
     "cmd/explain": {"public", "weft/base.h", "cmd/core", "cmd/report"},
+    "cmd/filter": {"public", "weft/base.h", "cmd/core"},
     "cmd/show": {"public", "weft/base.h", "cmd/core"},
     "cmd/train": {"public", "weft/base.h", "cmd/core", "cmd/http", "cmd/report"},
     "cmd/devices": {"public", "weft/base.h", "cmd/core", "cmd/results"},

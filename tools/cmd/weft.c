@@ -9,9 +9,10 @@
 #include <string.h>
 
 static const struct app_command *const commands[] = {
-    &cmd_devices,   &cmd_train,    &cmd_eval,  &cmd_predict, &cmd_show,    &cmd_teach,
-    &cmd_calibrate, &cmd_audience, &cmd_sweep, &cmd_verify,  &cmd_bench,   &cmd_compare,
-    &cmd_explain,   &cmd_tune,     &cmd_serve, &cmd_embed,   &cmd_similar, &cmd_clean,
+    &cmd_devices, &cmd_train,     &cmd_eval,     &cmd_predict, &cmd_show,
+    &cmd_teach,   &cmd_calibrate, &cmd_audience, &cmd_sweep,   &cmd_verify,
+    &cmd_bench,   &cmd_compare,   &cmd_explain,  &cmd_filter,  &cmd_tune,
+    &cmd_serve,   &cmd_embed,     &cmd_similar,  &cmd_clean,
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(*commands) };
 

@@ -84,7 +84,7 @@ const char *app_kernel_family_name(const struct weft_device_info *device, int fa
 
 extern const struct app_command cmd_devices, cmd_train, cmd_eval, cmd_predict, cmd_show,
     cmd_teach, cmd_calibrate, cmd_audience, cmd_sweep, cmd_verify, cmd_bench, cmd_compare,
-    cmd_explain, cmd_tune, cmd_serve, cmd_embed, cmd_similar, cmd_clean;
+    cmd_explain, cmd_filter, cmd_tune, cmd_serve, cmd_embed, cmd_similar, cmd_clean;
 
 /* Runs a subcommand from its arguments to its exit code; argv[0] is its name. Every app_*
  * function that returns an exit code returns APP_OK on success; on failure it has already
