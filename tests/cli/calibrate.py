@@ -95,6 +95,8 @@ def threshold():
     check(test["threshold"] == found["threshold"] and abs(test["answered_fraction"] - found["answered"]) < 0.1, test)
     check(test["error_of_answers"] <= 0.15 < 1 - test["accuracy"], test)
     weft("eval", "-d", "cpu", "t.safetensors", says="calibrated for at most 15 %")
+    weft("eval", "-d", "cpu", "t.safetensors", "--report", "test.html")
+    check(f"{100 * test['answered_fraction']:.1f} % answered" in open("test.html", encoding="utf-8").read(), "the page")
     weft("eval", "-d", "cpu", "t.safetensors", "--tta", "flip", says="promise nothing for --tta flip")
     weft("show", "t.safetensors", says="at most 15 % of the answers are wrong, with 90 % confidence")
     weft("calibrate", "-d", "cpu", "run", "--max-error", "0.1%", "--out", "never", code=5,

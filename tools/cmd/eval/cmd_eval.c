@@ -345,7 +345,9 @@ static enum app_exit save_report(const struct evaluation *evaluation, const char
     weft_dataset_info(evaluation->data, &data);
     const char *images = *data.known_as ? data.known_as : data.source;
     char *title = term_format_or_exit("%s on %s", app_model_path(model), images);
+    char *decisions = eval_decisions_text(&evaluation->decisions);
     const struct report_evaluation page = {
+        .decisions = decisions,
         .images = images,
         .tta = tta_text(&evaluation->tta),
         .eval = &evaluation->eval,
@@ -358,6 +360,7 @@ static enum app_exit save_report(const struct evaluation *evaluation, const char
         page_save(evaluation->app, path, report_write_model,
                   &(struct report_model){.title = title, .evaluation = &page});
     free(title);
+    free(decisions);
     return code;
 }
 

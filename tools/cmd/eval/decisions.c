@@ -87,6 +87,27 @@ void eval_print_decisions(const struct eval_decisions *e)
                   100 * part(e->unique, e->images));
 }
 
+char *eval_decisions_text(const struct eval_decisions *e)
+{
+    const struct decision *d = e->decision;
+    char *answers =
+        !d->has_threshold ? term_format_or_exit("%s", "")
+        : !e->answered
+            ? term_format_or_exit("all images are unsure")
+            : term_format_or_exit("%.1f %% answered, %.2f %% of the answers wrong, "
+                                  "calibrated for at most %.4g %%",
+                                  100 * part(e->answered, e->images),
+                                  100 * part(e->wrong, e->answered), 100 * d->max_error);
+    if (d->coverage <= 0)
+        return answers;
+    char *both = term_format_or_exit(
+        "%s%s%.2f %% of sets have the true class, calibrated for %.4g %%", answers,
+        d->has_threshold ? "; " : "", 100 * part(e->covered, e->images),
+        100 * d->coverage);
+    free(answers);
+    return both;
+}
+
 void eval_json_decisions(const struct eval_decisions *e, struct json *j)
 {
     const struct decision *d = e->decision;

@@ -22,6 +22,8 @@ enum app_exit eval_measure_decisions(struct tta *tta, const struct decision *dec
 
 /* Nothing without a threshold or sets. */
 void eval_print_decisions(const struct eval_decisions *decisions);
+/* The same in half a sentence for a page, "" without; allocated. */
+char *eval_decisions_text(const struct eval_decisions *decisions);
 void eval_json_decisions(const struct eval_decisions *decisions, struct json *json);
 
 #endif

@@ -44,6 +44,11 @@ void report_write_result(FILE *out, const struct report_evaluation *e)
     fputs(" %</span>", out);
     if (*e->tta)
         fprintf(out, " <span>%s</span>", e->tta);
+    if (e->decisions && *e->decisions) {
+        fputs(" <span>", out);
+        html_write_escaped(out, e->decisions);
+        fputs("</span>", out);
+    }
     if (eval->nonfinite)
         fprintf(out,
                 " <span class=\"wrong\">%s images have outputs that are not numbers"

@@ -12,6 +12,8 @@
 struct report_evaluation {
     const char *images; /* what was evaluated: "Fashion-MNIST, current release, test" */
     const char *tta;    /* tta_text; "": none */
+    /* of a calibrated model, what its threshold and sets did; NULL or "": none */
+    const char *decisions;
     const struct weft_eval *eval;
     const weft_dataset *data;
     const struct weft_prediction *predictions; /* of each image */
