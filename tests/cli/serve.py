@@ -315,7 +315,7 @@ def abuse():
         check(server.ask("POST", "/predict", good)[0] == 200, "the first request")
         load(server, [good], [expected([good])[0][0]], 300, 16)
         before = server.memory()
-        for i in range(1000 if LONG else 150):  # garbage, and halves of requests
+        for i in range(400 if LONG else 60):  # garbage, and halves of requests
             with server.connect() as s:
                 whole = request("POST", "/predict", good)
                 data = bytearray(whole[:rng.randrange(1, len(whole))])
@@ -335,6 +335,8 @@ def abuse():
             s.sendall(b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 20000 + b"\r\n")
             reply = read_reply(s)
             check(reply is None or reply[0] in (400, 431), f"long headers: {reply}")
+        for _ in range(60):
+            check(server.ask("POST", "/predict", bytes(10 ** 6))[0] == 400, "1 MB of zeros")
         huge(server)
         slow(server, good)
         many(server)
