@@ -195,18 +195,23 @@ def check_wrong(root, vectors):
 
 
 def confident(labels, probabilities, classes):
-    """Suspects by confident learning, as (margin, image, suggested), the least margin first."""
+    """Suspects as (likelihood, image, suggested, margin), the least first; and the noise of each class."""
     threshold = [statistics.fmean(p[c] for p, label in zip(probabilities, labels) if label == c)
                  for c in range(classes)]
-    suspects, counts = [], [[0] * classes for _ in range(classes)]
-    for i, (p, label) in enumerate(zip(probabilities, labels)):
+    counts, shares = ([[0] * classes for _ in range(classes)] for _ in range(2))
+    for p, label in zip(probabilities, labels):
+        shares[max(range(classes), key=lambda c: p[c])][label] += 1
         sure = [c for c in range(classes) if p[c] >= threshold[c]]
         if sure:
-            found = max(sure, key=lambda c: p[c])
-            counts[label][found] += 1
-            if found != label:
-                suspects.append((p[label] - max(p[c] for c in range(classes) if c != label), i, found))
-    return sorted(suspects), [1 - row[c] / sum(row) for c, row in enumerate(counts)]
+            counts[label][max(sure, key=lambda c: p[c])] += 1
+    suspects = []
+    for i, (p, label) in enumerate(zip(probabilities, labels)):
+        found = max(range(classes), key=lambda c: p[c])
+        if found != label:
+            suspects.append((sum(p[k] * shares[k][label] / max(1, sum(shares[k])) for k in range(classes)), i, found,
+                             p[label] - max(p[c] for c in range(classes) if c != label)))
+    wrong = sum(counts[i][j] for i in range(classes) for j in range(classes) if i != j)
+    return sorted(suspects)[:wrong], [1 - row[c] / sum(row) for c, row in enumerate(counts)]
 
 
 def check_clean(root):
@@ -232,13 +237,13 @@ def check_clean(root):
     suspects, noise = confident(labels, probabilities, 3)
     found = rows((root / "c/suspects.csv").read_text())
     check(len(suspects) > 3 and [(int(row["image"]), row["label"], row["given"], row["file"]) for row in found]
-          == [(i, names[suggested], names[labels[i]], files[i]) for _, i, suggested in suspects],
+          == [(i, names[suggested], names[labels[i]], files[i]) for _, i, suggested, _ in suspects],
           f"suspects: {found}")
-    check(all(abs(float(row["margin"]) - margin) < 1e-6 for row, (margin, _, _) in zip(found, suspects)), "margins")
+    check(all(abs(float(row["margin"]) - margin) < 1e-6 for row, (_, _, _, margin) in zip(found, suspects)), "margins")
     check(result["suspects"] == len(suspects) and all(abs(row["noise"] - want) < 1e-9
                                                       for row, want in zip(result["classes"], noise)), result)
     # Farthest-first over the probabilities of the 70 images between whose classes it is closest.
-    reviewed = {i for _, i, _ in suspects}
+    reviewed = {i for _, i, _, _ in suspects}
     doubt = sorted((sorted(p)[-1] - sorted(p)[-2], i) for i, p in enumerate(probabilities) if i not in reviewed)
     doubt = [i for _, i in doubt[:70]]
     chosen = doubt[:1]

@@ -19,15 +19,20 @@ struct clean_data {
 /* An image whose label is probably another. */
 struct clean_suspect {
     int image, label, suggested;
-    double margin; /* probability of the label less the largest other: -1 to 1 */
+    double likelihood; /* of the label: see below */
+    double margin;     /* probability of the label less the largest other: -1 to 1 */
 };
 
-/* Confident learning (Northcutt, Jiang, Chuang 2021, arXiv:1911.00068). The threshold of
- * a class is the mean of its probability over the images that have its label. An image is
- * counted in row `label`, column the most likely of the classes whose probability reaches
- * their threshold; those off the diagonal are suspects. */
+/* Confident learning (Northcutt, Jiang, Chuang 2021, arXiv:1911.00068) estimates how many
+ * labels are wrong: the threshold of a class is the mean of its probability over the
+ * images that have its label; an image is counted in row `label`, column the most likely
+ * of the classes whose probability reaches their threshold. As many suspects as there are
+ * counts off the diagonal, of the images whose most likely class is not their label:
+ * those with the least likelihood of the label, sum over classes k of p(k) times the
+ * share of the images classified as k that have this label. So what the network confuses
+ * often, and is often labelled so, comes last. */
 struct clean_result {
-    struct clean_suspect *suspects; /* by margin, the least first */
+    struct clean_suspect *suspects; /* the least likelihood first */
     int suspect_count;
     double *thresholds; /* of classes */
     int *counts;        /* classes x classes */

@@ -198,12 +198,11 @@ const struct app_command cmd_clean = {
                 "  weft clean photos --probabilities runs/folds --out clean\n"
                 "  weft train --data photos --net fast --labels clean/suspects.csv",
             .about =
-                "By confident learning: where a network that was not trained on an image "
-                "gives another class at least the probability that it gives that class "
-                "on average, the label is suspect. suspects.csv has these, those with "
-                "the smallest margin between label and suggestion first, and what their "
-                "label should be; rows that a person finds to be right are deleted, and "
-                "`weft train --labels` reads the rest.",
+                "Confident learning estimates how many labels are wrong, by networks "
+                "that were not trained on the image. suspects.csv has as many, of those "
+                "classified as something else the ones whose label is least likely, and "
+                "what their label should be; rows that a person finds to be right are "
+                "deleted, and `weft train --labels` reads the rest.",
             .options = options,
             .shared = shared_options,
             .operands_min = 1,

@@ -53,6 +53,78 @@ static int by_margin(const void *a, const void *b)
     return (x->image > y->image) - (x->image < y->image);
 }
 
+static int by_likelihood(const void *a, const void *b)
+{
+    const struct clean_suspect *x = a, *y = b;
+    if (x->likelihood < y->likelihood || x->likelihood > y->likelihood)
+        return x->likelihood < y->likelihood ? -1 : 1;
+    return (x->image > y->image) - (x->image < y->image);
+}
+
+static int most_likely(const struct clean_data *data, const float *p)
+{
+    int best = 0;
+    for (int c = 1; c < data->classes; c++)
+        best = p[c] > p[best] ? c : best;
+    return best;
+}
+
+/* Row k: the share of each label among the images that are classified as k. */
+static double *find_label_shares(const struct clean_data *data)
+{
+    size_t classes = (size_t)data->classes;
+    double *shares = term_realloc_or_exit(NULL, classes * classes * sizeof(*shares));
+    int *images = term_realloc_or_exit(NULL, classes * sizeof(*images));
+    memset(images, 0, classes * sizeof(*images));
+    for (size_t i = 0; i < classes * classes; i++)
+        shares[i] = 0;
+    for (int i = 0; i < data->count; i++) {
+        size_t found = (size_t)most_likely(data, row_of(data, i));
+        shares[found * classes + (size_t)data->labels[i]]++;
+        images[found]++;
+    }
+    for (size_t i = 0; i < classes * classes; i++)
+        shares[i] /= images[i / classes] ? images[i / classes] : 1;
+    free(images);
+    return shares;
+}
+
+/* All images whose most likely class is not their label, ranked. */
+static void rank_suspects(const struct clean_data *data, struct clean_result *result)
+{
+    size_t classes = (size_t)data->classes;
+    double *shares = find_label_shares(data);
+    for (int i = 0; i < data->count; i++) {
+        const float *p = row_of(data, i);
+        int label = data->labels[i], found = most_likely(data, p);
+        double likelihood = 0;
+        for (size_t k = 0; k < classes; k++)
+            likelihood += (double)p[k] * shares[k * classes + (size_t)label];
+        if (found != label)
+            result->suspects[result->suspect_count++] = (struct clean_suspect){
+                i, label, found, likelihood, margin_of(data, p, label)};
+    }
+    free(shares);
+    qsort(result->suspects, (size_t)result->suspect_count, sizeof(*result->suspects),
+          by_likelihood);
+}
+
+/* Fills the counts; returns those off the diagonal. */
+static int count_confident(const struct clean_data *data, struct clean_result *result)
+{
+    size_t classes = (size_t)data->classes;
+    int wrong = 0;
+    for (int i = 0; i < data->count; i++) {
+        int label = data->labels[i];
+        int found = confident_class(data, result, row_of(data, i));
+        if (found < 0)
+            continue;
+        result->counts[(size_t)label * classes + (size_t)found]++;
+        wrong += found != label;
+    }
+    return wrong;
+}
+
 void clean_find(const struct clean_data *data, struct clean_result *result)
 {
     size_t classes = (size_t)data->classes, count = (size_t)data->count;
@@ -67,18 +139,10 @@ void clean_find(const struct clean_data *data, struct clean_result *result)
     for (size_t c = 0; c < classes; c++)
         result->thresholds[c] = 0;
     find_thresholds(data, result);
-    for (int i = 0; i < data->count; i++) {
-        const float *p = row_of(data, i);
-        int label = data->labels[i], found = confident_class(data, result, p);
-        if (found < 0)
-            continue;
-        result->counts[(size_t)label * classes + (size_t)found]++;
-        if (found != label)
-            result->suspects[result->suspect_count++] =
-                (struct clean_suspect){i, label, found, margin_of(data, p, label)};
-    }
-    qsort(result->suspects, (size_t)result->suspect_count, sizeof(*result->suspects),
-          by_margin);
+    int wrong = count_confident(data, result);
+    rank_suspects(data, result);
+    if (result->suspect_count > wrong)
+        result->suspect_count = wrong;
 }
 
 void clean_result_free(struct clean_result *result)
@@ -134,12 +198,10 @@ static int rank_by_doubt(const struct clean_data *data, const struct clean_resul
         reviewed[result->suspects[i].image] = true;
     for (int i = 0; i < data->count; i++) {
         const float *p = row_of(data, i);
-        int best = 0;
-        for (int c = 1; c < data->classes; c++)
-            best = p[c] > p[best] ? c : best;
+        int best = most_likely(data, p);
         if (!reviewed[i])
             ranked[count++] =
-                (struct clean_suspect){i, best, best, margin_of(data, p, best)};
+                (struct clean_suspect){i, best, best, 0, margin_of(data, p, best)};
     }
     free(reviewed);
     qsort(ranked, (size_t)count, sizeof(*ranked), by_margin);
