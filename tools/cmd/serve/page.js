@@ -70,9 +70,9 @@ function show(file, image) {
   const best = image.predictions[0];
   const answer = `${best.class}, ${percent(best.probability)}`;
   find(".answer").textContent = image.sure ? answer : `Not sure. Perhaps ${answer}`;
-  find(".doubt").hidden = image.sure;
-  find(".notes").textContent = [file.name, image.inverted && "inverted", image.cropped && "cropped",
-    image.uneven_background && "the background is uneven, which makes the answer unreliable"]
+  find(".unsure").hidden = image.sure;
+  find(".uneven").hidden = !image.uneven_background;
+  find(".notes").textContent = [file.name, image.inverted && "inverted", image.cropped && "cropped"]
     .filter(Boolean).join("; ");
   const address = URL.createObjectURL(file);
   find(".seen").append(figure(address, "Photograph", file.name || ""));
