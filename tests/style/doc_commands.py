@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/*.md", "benchmarks/README.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/*.md", "docs/learn/*.md", "benchmarks/README.md")
 PROGRAM = re.compile(r"(?:weft|meson|python3|cc|(?:tools|build|tests)/[\w./-]*\w) (?![>=:])"
                      r"|(?:tools|build)/[\w./-]*\w$")
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
@@ -52,7 +52,8 @@ SHORTER = [
     (r"^weft explain small (.*--family)", r"weft explain tiny.net \1", "time"),
     (r"^(weft explain (?!runs).*)", r"\1 --data data", "the package may be missing"),
     (r"^(weft filter.*)", r"\1 -d cpu", "nothing to compile"),
-    (r"\bshoe\.jpg\b", "shoe.pgm", "a file of the user's own"),
+    (r"\b(?:shoe\.jpg|boot\.png)", "shoe.pgm", "a file of the user's own"),
+    (r"--data few\b", "--data data", "a folder of the user's own"),
     (r"^(weft explain(?!.*--family).*)", r"\1 -d cpu", "nothing to compile"),
     (r"medium --layers -b 256", "small --layers -b 2 --time 0.01s", "time"),
     (r"^(weft tune(?!.*--(show|reset)).*)", r"\1 --time-limit 1s", "minutes"),
@@ -81,6 +82,7 @@ SKIPPED = [
     (r"^tools/dev/accuracy", "tools/dev/accuracy --help", "minutes"),
     (r"^tools/dev/calibration", "tools/dev/calibration --help", "minutes"),
     (r"^tools/dev/decoding", "tools/dev/decoding --help", "minutes on a quiet machine"),
+    (r"^docs/learn/make_images.py", None, "half a minute"),
     (r"^tools/dev/driver-matrix", "tools/dev/driver-matrix --help", "downloads packages"),
     (r"^tools/dev/scorecard", "tools/dev/scorecard --help", "minutes"),
     (r"^weft serve", "weft help serve", "runs until a signal"),
