@@ -441,8 +441,8 @@ expect 1 "$dir/none: No such file" env TMPDIR="$dir/none" \
     "$weft" bench inference -d cpu --data data --net tiny.net
 
 # --- human-readable tables that are not written elsewhere
-for command in bench clean compare devices embed eval explain filter predict serve show \
-    similar sweep teach train tune verify; do
+for command in audience bench calibrate clean compare devices embed eval explain filter \
+    predict serve show similar sweep teach train tune verify; do
     expect 0 'Options' "$weft" help $command
 done
 expect 0 'kernel family' "$weft" devices -v

@@ -379,8 +379,7 @@ const struct app_command cmd_explain = {
         {
             .name = "explain",
             .operands = "[NET|MODEL [IMAGE]]",
-            .summary = "what a model sees in an image; or how a network runs on a "
-                       "device, and where its time goes",
+            .summary = "what a model sees in an image; how a network runs on a device",
             .examples = "  weft explain runs/a shoe.jpg --html shoe.html\n"
                         "  weft explain runs/a shoe.jpg --shift\n"
                         "  weft explain small\n"
