@@ -193,6 +193,10 @@ def refused(root):
     weft("calibrate", "-d", "cpu", "run", "--data", "data", "--split", "test", "--out", "tested.safetensors")
     weft("calibrate", "-d", "cpu", "run", "--by-class", code=2, says="--by-class needs --coverage")
     weft("calibrate", "-d", "cpu", "run", "--coverage", "100%", code=2, says="nothing is that certain")
+    weft("calibrate", "-d", "cpu", "run", "--out", "run/best.safetensors", code=2, says="is the model itself")
+    shutil.copy("t.safetensors", "again.safetensors")
+    weft("calibrate", "-d", "cpu", "again.safetensors", "--data", "data", "--split", "test", "--out",
+         "again.safetensors", "--keep-temperature")
     weft("train", "-d", "cpu", "--net", "tiny.net", "--data", "data", "-e", 1, "--out", "all", "--val-split", 0)
     weft("calibrate", "-d", "cpu", "all", code=2, says="was trained without validation images")
     # Files that changed since: the images that were held out are unknown.

@@ -2,6 +2,7 @@
 /* weft calibrate: a model with probabilities that can be trusted, that knows when not to
  * answer. */
 #include "calibrate/fit.h"
+#include "core/paths.h"
 #include "core/plain_text.h"
 #include "core/preprocess.h"
 #include "core/tta.h"
@@ -336,6 +337,14 @@ static enum app_exit check_options(const struct calibration *c)
     return tta_check_options(c->app);
 }
 
+/* True: the state of a training would be replaced. A calibrated model has none. */
+static bool is_own_checkpoint(const struct calibration *c)
+{
+    return paths_is_same(c->options->out, app_model_path(c->model_path)) &&
+           weft_model_metadata(c->model, "train.powers") &&
+           !weft_model_metadata(c->model, "calibration.images");
+}
+
 /* The model with the new temperature, and what was measured with it in its metadata. */
 static enum app_exit save(struct calibration *c, double scale)
 {
@@ -398,6 +407,11 @@ static enum app_exit calibrate(struct calibration *c)
     if (code || (code = app_open_device(app)) ||
         (code = app_load_model(app, c->model_path, &c->model)))
         return code;
+    if (is_own_checkpoint(c))
+        return app_error(app, APP_USAGE,
+                         "%s: is the model itself, whose training could not be resumed "
+                         "afterwards; name another file with --out",
+                         c->options->out);
     weft_model_info(c->model, &c->info);
     weft_net_info(c->info.net, &c->net);
     if ((code = open_data(c)) || (code = run_model(c)))

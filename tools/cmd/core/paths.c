@@ -98,6 +98,12 @@ bool paths_exists(const char *path)
     return !stat(path, &s);
 }
 
+bool paths_is_same(const char *a, const char *b)
+{
+    struct stat s, t;
+    return !stat(a, &s) && !stat(b, &t) && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
+}
+
 bool paths_is_folder(const char *path)
 {
     struct stat s;

@@ -30,6 +30,8 @@ bool paths_make_folders(const char *folder, unsigned mode);
 const char *paths_basename(const char *path);
 
 bool paths_exists(const char *path);
+/* Both exist, and are one file. */
+bool paths_is_same(const char *a, const char *b);
 bool paths_is_folder(const char *path);
 
 /* Replaces a file as os/write_file.h describes; "-" is stdout. False on failure, with
