@@ -15,23 +15,17 @@ import random
 import re
 import shutil
 import struct
-import subprocess
 import sys
 import tempfile
 
-from checks import check, finish
+from checks import check, finish, run
 
 WEFT = os.path.abspath(sys.argv[1])
 SIDE, KINDS = 10, ("plain", "columns", "rows")
 
 
 def weft(*words, code=0, says=""):
-    done = subprocess.run([WEFT, *map(str, words)], capture_output=True, text=True, check=False)
-    text = done.stdout + done.stderr
-    check(done.returncode == code and says in " ".join(text.split()),
-          f"`weft {' '.join(map(str, words))}`: exit code {done.returncode}, should be {code}, "
-          f"and '{says}':\n{text}")
-    return done.stdout
+    return run(WEFT, *words, code=code, says=says)
 
 
 def result(*words):

@@ -4,6 +4,7 @@ finish() ends the script with exit code 1 if one failed, and 77, a skip, if part
 could not be run."""
 
 import os
+import subprocess
 import sys
 
 # Leave out, in a build with sanitizers, what runs no other C code of weft.
@@ -18,6 +19,17 @@ def check(holds, what, result=None):
         print("FAILED:", what)
         if result:
             print("   | " + (result.stdout + result.stderr)[-600:].replace("\n", "\n   | "))
+
+
+def run(*words, code=0, says=""):
+    """Runs a program, whose exit code and whose output, with blanks for line breaks, are checked;
+    returns its stdout."""
+    words = [*map(str, words)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    text = done.stdout + done.stderr
+    check(done.returncode == code and " ".join(says.split()) in " ".join(text.split()),
+          f"`{' '.join(words)}`: exit code {done.returncode}, should be {code}, and '{says}':\n{text}")
+    return done.stdout
 
 
 def skip(reason):

@@ -16,12 +16,11 @@ import random
 import shutil
 import statistics
 import struct
-import subprocess
 import sys
 import tempfile
 import zlib
 
-from checks import check, finish
+from checks import check, finish, run
 
 WEFT = os.path.abspath(sys.argv[1])
 SIDE = 12
@@ -29,12 +28,7 @@ HOSTILE = "=cmd|<b onload=x>,\n\x1b[31m.pgm"
 
 
 def weft(*words, code=0, says=""):
-    done = subprocess.run([WEFT, *map(str, words)], capture_output=True, text=True, check=False)
-    text = done.stdout + done.stderr
-    check(done.returncode == code and says in text,
-          f"`weft {' '.join(map(str, words))}`: exit code {done.returncode}, should be {code}, "
-          f"and '{says}':\n{text}")
-    return done.stdout
+    return run(WEFT, *words, code=code, says=says)
 
 
 def rows(text):
