@@ -113,14 +113,6 @@ static int by_customer(const void *a, const void *b)
     return order ? order : strcmp(x->path, y->path);
 }
 
-static int find_column(const struct csv_file *csv, const char *const *names)
-{
-    int column = -1;
-    for (; *names && column < 0; names++)
-        column = csv_file_column(csv, *names);
-    return column;
-}
-
 /* Paths are absolute, or from the folder of the CSV. */
 static void add_row(struct audience *a, const struct row *row, const char *folder)
 {
@@ -141,7 +133,7 @@ static enum app_exit find_in_csv(struct audience *a)
     struct row *rows = NULL;
     int count = 0;
     enum app_exit code = csv_file_read(a->app, a->source, &csv);
-    int path = code ? -1 : find_column(&csv, paths);
+    int path = code ? -1 : csv_file_column_of(&csv, paths);
     int by = code ? -1 : csv_file_column(&csv, a->options->by);
     if (!code && (path < 0 || by < 0))
         code = app_error(a->app, APP_BAD_INPUT, "%s: has no column called %s", a->source,

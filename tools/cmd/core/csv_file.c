@@ -143,6 +143,14 @@ int csv_file_column(const struct csv_file *csv, const char *name)
     return -1;
 }
 
+int csv_file_column_of(const struct csv_file *csv, const char *const *names)
+{
+    int column = -1;
+    for (; *names && column < 0; names++)
+        column = csv_file_column(csv, *names);
+    return column;
+}
+
 enum app_exit csv_file_int(const struct app *app, const struct csv_file *csv, int row,
                            int column, int64_t min, int64_t max, int64_t *out)
 {

@@ -24,6 +24,8 @@ const char *csv_file_cell(const struct csv_file *csv, int row, int column);
 
 /* The column of a name; -1: none. */
 int csv_file_column(const struct csv_file *csv, const char *name);
+/* The column of the first of some names that there is; NULL ends them. */
+int csv_file_column_of(const struct csv_file *csv, const char *const *names);
 
 /* Reads a cell that must be a whole number in a range, or a finite number. */
 enum app_exit csv_file_int(const struct app *app, const struct csv_file *csv, int row,

@@ -42,16 +42,6 @@ static int by_path(const void *a, const void *b)
     return order ? order : x->below - y->below;
 }
 
-static int find_column(const struct csv_file *csv, const char *const *names)
-{
-    for (; *names; names++) {
-        int column = csv_file_column(csv, *names);
-        if (column >= 0)
-            return column;
-    }
-    return -1;
-}
-
 static enum app_exit check_list(const struct app *app, const char *file,
                                 const struct predict_score *s)
 {
@@ -75,8 +65,8 @@ enum app_exit predict_read_labels(struct prediction *prediction)
     if (!file || !strcmp(file, "folders"))
         return APP_OK;
     enum app_exit code = csv_file_read(prediction->app, file, &csv);
-    int path = code ? -1 : find_column(&csv, paths);
-    int label = code ? -1 : find_column(&csv, labels);
+    int path = code ? -1 : csv_file_column_of(&csv, paths);
+    int label = code ? -1 : csv_file_column_of(&csv, labels);
     bool titled = path >= 0 && label >= 0;
     if (!code && !titled && csv.columns != 2)
         code =
