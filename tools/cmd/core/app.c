@@ -104,6 +104,15 @@ const struct args_option app_output_options[] = {
     {0},
 };
 
+const struct args_option app_graphics_options[] = {
+    {.name = "graphics",
+     APP_OPTION(ARGS_CHOICE, graphics),
+     .value = TERM_GRAPHICS_NAMES,
+     .help = "how images are drawn; auto: to the pixel if the terminal answers that it "
+             "can, else by half blocks, or by letters without colour"},
+    {0},
+};
+
 /* Other failures yield APP_FAILED; the first matching row applies. */
 static const struct {
     enum app_phase phase; /* APP_PHASE_COUNT: any */
@@ -429,6 +438,7 @@ enum app_exit app_run(const struct app_command *command, int argc, char **argv)
                           .options = options,
                           .start = term_seconds()};
         term_init((enum term_color)app.options->color);
+        term_graphics_init((enum term_graphics)app.options->graphics);
         code = command->run(&app, options, argc - first, argv + first);
         term_progress_clear();
         weft_device_close(&app.device);

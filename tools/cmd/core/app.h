@@ -40,6 +40,7 @@ struct app_options {
     int tta;               /* enum tta_kind */
     double tta_below;      /* 0: none */
     int color;
+    int graphics;      /* enum term_graphics */
     const char *cache; /* folder of decoded images; "none" */
     bool verbose;
     bool force; /* accept damaged models */
@@ -52,7 +53,8 @@ extern const struct args_option app_tuning_options[];    /* may tune before work
 extern const struct args_option app_cached_tuning_options[]; /* only reads the cache */
 extern const struct args_option app_device_options[];
 extern const struct args_option app_output_options[];
-extern const struct args_option app_data_options[]; /* --cache */
+extern const struct args_option app_graphics_options[]; /* --graphics */
+extern const struct args_option app_data_options[];     /* --cache */
 
 struct app {
     const char *name; /* of the subcommand */

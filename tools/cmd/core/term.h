@@ -80,6 +80,21 @@ struct term_image {
     char caption[160];
 };
 
+/* Protocols of images. Auto: the first of kitty's and sixels that the terminal knows,
+ * else half blocks, or letters without colour. */
+enum term_graphics {
+    TERM_GRAPHICS_AUTO,
+    TERM_GRAPHICS_KITTY,
+    TERM_GRAPHICS_SIXEL,
+    TERM_GRAPHICS_BLOCKS,
+    TERM_GRAPHICS_NONE
+};
+#define TERM_GRAPHICS_NAMES "auto|kitty|sixel|blocks|none"
+
+/* Chooses the protocol; of auto, the first call of term_graphics asks the terminal. */
+void term_graphics_init(enum term_graphics graphics);
+enum term_graphics term_graphics(FILE *out);
+
 /* Draws images side by side, as many in a row as fit. */
 void term_draw_images(FILE *out, const struct term_image *images, int count);
 

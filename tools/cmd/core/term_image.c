@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Images in a terminal: two pixels a cell by half blocks, in true colour or 256
- * colours, or by letters of growing darkness where there is no colour. */
+/* Images in a terminal: to the pixel where it can; else two pixels a cell by half blocks,
+ * in true colour or 256 colours, or by letters of growing darkness without colour. */
 #define _GNU_SOURCE
 #include "core/plain_text.h"
 #include "core/term.h"
+#include "core/term_pixels.h"
 
 #include <langinfo.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
-enum { WIDEST = 40, GAP = 2 };
+enum { WIDEST = 40, GAP = 2 }; /* columns */
 
 enum depth { DEPTH_LETTERS, DEPTH_256, DEPTH_TRUE };
 
@@ -26,8 +28,6 @@ static enum depth depth(FILE *out)
                                                                           : DEPTH_256;
 }
 
-/* Width in columns. pixel() is the mean colour of the source pixels below half cell (x,
- * y); rows beyond the last are black. */
 static int columns(const struct term_image *p)
 {
     return p->width < WIDEST ? p->width : WIDEST;
@@ -39,9 +39,10 @@ static int half_rows(const struct term_image *p)
     return rows > 0 ? rows : 1;
 }
 
-static struct color pixel(const struct term_image *p, int x, int y)
+/* The mean colour of the source pixels below pixel (x, y) of an image of h x w; rows
+ * beyond the last are black. */
+static struct color pixel(const struct term_image *p, int h, int w, int y, int x)
 {
-    int w = columns(p), h = half_rows(p);
     long sum[3] = {0}, n = 0;
     if (y >= h)
         return (struct color){0, 0, 0};
@@ -82,13 +83,9 @@ static void cell(FILE *out, enum depth d, struct color top, struct color bottom)
     }
 }
 
-static void draw_row(FILE *out, const struct term_image *images, int count)
+static void draw_captions(FILE *out, const struct term_image *images, int count)
 {
-    enum depth d = depth(out);
-    int rows = 0;
     for (int i = 0; i < count; i++) {
-        int mine = (half_rows(&images[i]) + 1) / 2;
-        rows = mine > rows ? mine : rows;
         int w = columns(&images[i]);
         const char *caption = plain_text(images[i].caption);
         int size = (int)plain_text_prefix(caption, w);
@@ -97,26 +94,125 @@ static void draw_row(FILE *out, const struct term_image *images, int count)
                 (fill > 0 ? fill : 0) + (i + 1 < count ? GAP : 0), "");
     }
     fputc('\n', out);
+}
+
+static void draw_blocks(FILE *out, const struct term_image *images, int count)
+{
+    enum depth d = depth(out);
+    int rows = 0;
+    for (int i = 0; i < count; i++) {
+        int mine = (half_rows(&images[i]) + 1) / 2;
+        rows = mine > rows ? mine : rows;
+    }
     for (int y = 0; y < rows; y++) {
         for (int i = 0; i < count; i++) {
             const struct term_image *p = &images[i];
-            for (int x = 0; x < columns(p); x++)
-                cell(out, d, pixel(p, x, 2 * y), pixel(p, x, 2 * y + 1));
+            int h = half_rows(p), w = columns(p);
+            for (int x = 0; x < w; x++)
+                cell(out, d, pixel(p, h, w, 2 * y, x), pixel(p, h, w, 2 * y + 1, x));
             fprintf(out, "%s%*s", term_style_end(out), i + 1 < count ? GAP : 0, "");
         }
         fputc('\n', out);
     }
 }
 
+/* The terminal in pixels. */
+struct screen {
+    int cell_height, cell_width, height;
+};
+
+/* Cells of a VT340, and 24 lines, where the terminal does not know. */
+static struct screen measure(FILE *out)
+{
+    struct winsize size = {0};
+    struct screen s = {.cell_height = 20, .cell_width = 10};
+    ioctl(fileno(out), TIOCGWINSZ, &size);
+    int rows = size.ws_row >= 4 ? size.ws_row : 24;
+    if (size.ws_col && size.ws_xpixel / size.ws_col >= 2 && size.ws_ypixel / rows >= 2) {
+        s.cell_width = size.ws_xpixel / size.ws_col;
+        s.cell_height = size.ws_ypixel / rows;
+    }
+    s.height = (rows - 3) * s.cell_height; /* beside captions and the cursor's line */
+    return s;
+}
+
+/* A multiple of the image's size, or smaller where it has more pixels. */
+static void choose_size(const struct term_image *p, const struct screen *s, int *h,
+                        int *w)
+{
+    *w = columns(p) * s->cell_width;
+    *h = (int)((long)*w * p->height / p->width);
+    if (*h > s->height) {
+        *h = s->height;
+        *w = (int)((long)*h * p->width / p->height);
+    }
+    if (*w >= p->width && *h >= p->height) {
+        int factor = *w / p->width < *h / p->height ? *w / p->width : *h / p->height;
+        *w = p->width * factor;
+        *h = p->height * factor;
+    }
+    *w = *w > 0 ? *w : 1;
+    *h = *h > 0 ? *h : 1;
+}
+
+static void draw_pixels(FILE *out, enum term_graphics graphics,
+                        const struct term_image *image, int h, int w)
+{
+    uint8_t *rgb = term_realloc_or_exit(NULL, (size_t)h * (size_t)w * 3), *to = rgb;
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++) {
+            struct color c = pixel(image, h, w, y, x);
+            *to++ = (uint8_t)c.r;
+            *to++ = (uint8_t)c.g;
+            *to++ = (uint8_t)c.b;
+        }
+    if (graphics == TERM_GRAPHICS_KITTY)
+        term_kitty_write(out, rgb, h, w);
+    else
+        term_sixel_write(out, rgb, h, w);
+    free(rgb);
+}
+
+/* Lines for the row are made first: images that scroll leave the cursor where each
+ * terminal thinks best. */
+static void draw_graphics(FILE *out, enum term_graphics graphics,
+                          const struct term_image *images, int count)
+{
+    struct screen s = measure(out);
+    int rows = 0, h, w;
+    for (int i = 0; i < count; i++) {
+        choose_size(&images[i], &s, &h, &w);
+        int mine = (h + s.cell_height - 1) / s.cell_height;
+        rows = mine > rows ? mine : rows;
+    }
+    for (int i = 0; i <= rows; i++)
+        fputc('\n', out);
+    fprintf(out, "\033[%dA", rows + 1);
+    for (int i = 0; i < count; i++) {
+        choose_size(&images[i], &s, &h, &w);
+        fputs("\0337", out);
+        draw_pixels(out, graphics, &images[i], h, w);
+        fprintf(out, "\0338\033[%dC", columns(&images[i]) + GAP);
+    }
+    fprintf(out, "\r\033[%dB", rows);
+}
+
 void term_draw_images(FILE *out, const struct term_image *images, int count)
 {
+    enum term_graphics graphics = term_graphics(out);
     int limit = term_width(out);
     limit = limit > 100 ? 100 : limit;
+    if (graphics == TERM_GRAPHICS_NONE)
+        return;
     for (int i = 0; i < count;) {
         int fit = 1, used = columns(&images[i]);
         while (i + fit < count && used + GAP + columns(&images[i + fit]) <= limit)
             used += GAP + columns(&images[i + fit++]);
-        draw_row(out, images + i, fit);
+        draw_captions(out, images + i, fit);
+        if (graphics == TERM_GRAPHICS_BLOCKS)
+            draw_blocks(out, images + i, fit);
+        else
+            draw_graphics(out, graphics, images + i, fit);
         i += fit;
     }
 }

@@ -34,7 +34,8 @@ static const struct args_option options[] = {
     {0},
 };
 
-static const struct args_option *const shared_options[] = {app_device_options, NULL};
+static const struct args_option *const shared_options[] = {app_device_options,
+                                                           app_graphics_options, NULL};
 
 struct filter {
     struct app *app;

@@ -14,8 +14,6 @@ extern const char html_style[];
 void html_write_escaped(FILE *out, const char *text);
 /* Three digits, or thousands separators from 1,000 on; a dash if not finite. */
 void html_write_number(FILE *out, double value);
-/* Bytes in base64 (RFC 4648), as in the URL of an image within a page. */
-void html_write_base64(FILE *out, const uint8_t *bytes, size_t size);
 
 /* A plot, 360 wide. Extend its range by all points, add the labels of curves, begin,
  * draw, end. */

@@ -2,6 +2,7 @@
 /* Images within a page. */
 #include "report/evaluation.h"
 
+#include "core/base64.h"
 #include "core/png_file.h"
 #include "core/term.h"
 #include "report/html.h"
@@ -56,7 +57,7 @@ void report_write_pixels(FILE *out, const uint8_t *pixels, int height, int width
     html_write_escaped(out, alt);
     fputs("\" src=\"data:image/png;base64,", out);
     if (png)
-        html_write_base64(out, png, size);
+        base64_write(out, png, size);
     fputs("\">", out);
     free(png);
 }

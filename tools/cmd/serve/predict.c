@@ -3,10 +3,10 @@
 #define _GNU_SOURCE
 #include "serve/serve.h"
 
+#include "core/base64.h"
 #include "core/json.h"
 #include "core/png_file.h"
 #include "core/preprocess.h"
-#include "report/html.h"
 #include "serve/multipart.h"
 
 #include <math.h>
@@ -23,7 +23,7 @@ static char *encode_input(const struct serve *s, const uint8_t *pixels)
     FILE *out = png ? open_memstream(&text, &length) : NULL;
     if (out) {
         fputs("data:image/png;base64,", out);
-        html_write_base64(out, png, size);
+        base64_write(out, png, size);
         fclose(out);
     }
     free(png);

@@ -85,8 +85,8 @@ static const struct args_option options[] = {
 };
 
 static const struct args_option *const shared_options[] = {
-    app_model_options, app_preprocess_options, app_data_options, app_output_options,
-    NULL};
+    app_model_options,  app_preprocess_options, app_data_options,
+    app_output_options, app_graphics_options,   NULL};
 
 static const struct table_column layer_columns[] = {
     {.key = "layer", .title = "Layer", .left = true},
