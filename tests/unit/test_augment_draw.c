@@ -6,6 +6,18 @@
 
 enum { IMAGES = 20000 };
 
+/* Six deviations of the number of images to which something of this probability happens,
+ * and of the mean of numbers with this variance. */
+static double count_bound(double probability)
+{
+    return 6 * sqrt(IMAGES * probability * (1 - probability));
+}
+
+static double mean_bound(double variance)
+{
+    return 6 * sqrt(variance / IMAGES);
+}
+
 /* Half of the images are flipped; alternating, each in every second epoch. */
 static void check_flips(void)
 {
@@ -20,9 +32,9 @@ static void check_flips(void)
             same += draw_of(&alternating, 28, i, epoch).flip ==
                     draw_of(&alternating, 28, i, epoch + 1).flip;
     }
-    CHECK_NEAR(flipped, IMAGES / 2.0, 400); /* 5.6 deviations */
-    CHECK_NEAR(both, IMAGES / 4.0, 350);
-    CHECK_NEAR(first, IMAGES / 2.0, 400);
+    CHECK_NEAR(flipped, IMAGES / 2.0, count_bound(0.5));
+    CHECK_NEAR(both, IMAGES / 4.0, count_bound(0.25));
+    CHECK_NEAR(first, IMAGES / 2.0, count_bound(0.5));
     CHECK(same == 0);
 }
 
@@ -41,11 +53,12 @@ static void check_places(void)
         corners += d.bottom - d.top == 4 && d.right - d.left == 4 && !d.top && !d.left;
     }
     for (int i = 0; i < 25; i++)
-        CHECK_NEAR(shifts[i], IMAGES / 25.0, 160); /* 5.8 deviations */
+        CHECK_NEAR(shifts[i], IMAGES / 25.0, count_bound(1 / 25.0));
     /* 8 rows, fewer for 4 centres at the top (4 to 7) and 3 at the bottom (7 to 5) */
     double rows = (8.0 * 28 - (4 + 3 + 2 + 1) - (1 + 2 + 3)) / 28;
-    CHECK_NEAR(area / IMAGES, rows * rows, 0.5);
-    CHECK_NEAR(corners, IMAGES / 784.0, 30);
+    double squares = (64.0 * 21 + 16 + 25 + 36 + 49 + 49 + 36 + 25) / 28;
+    CHECK_NEAR(area / IMAGES, rows * rows, mean_bound(squares * squares - pow(rows, 4)));
+    CHECK_NEAR(corners, IMAGES / 784.0, count_bound(1 / 784.0));
 }
 
 static void check_erased(void)
@@ -64,7 +77,7 @@ static void check_erased(void)
         CHECK(rows * columns >= 784 / 50 / 2 && rows * columns <= 784 * 2 / 5 + 28);
         CHECK(rows < 28 && columns < 28);
     }
-    CHECK_NEAR(erased, IMAGES / 4.0, 350);
+    CHECK_NEAR(erased, IMAGES / 4.0, count_bound(0.25));
     /* below 0.21: large rectangles fit less often */
     CHECK_NEAR(area / erased / 784, 0.19, 0.02);
 }
@@ -129,7 +142,7 @@ static void check_rotation(void)
     }
     CHECK_NEAR(least, -20, 0.03);
     CHECK_NEAR(most, 20, 0.03);
-    CHECK_NEAR(sum / IMAGES, 400 / 3.0, 5);
+    CHECK_NEAR(sum / IMAGES, 400 / 3.0, mean_bound(pow(20, 4) * (1 / 5.0 - 1 / 9.0)));
 }
 
 /* Crops inside of the image: part of the area uniform where no side is cut. */
@@ -185,7 +198,8 @@ static void check_trivial(void)
     CHECK_NEAR(angle * 180 / 3.14159265358979, 30, 0.03);
     CHECK(brightness == 230 && contrast == 230 && mask == 240 && solarize == 0);
     /* none, two translations, no magnitude of 6 others and small ones of the mask */
-    CHECK_NEAR(same, IMAGES * (3 + 6 / 31.0 + 4 / 31.0) / 10, 400);
+    const double still = (3 + 6 / 31.0 + 4 / 31.0) / 10;
+    CHECK_NEAR(same, IMAGES * still, count_bound(still));
 }
 
 /* The sums of the largest images, moved as far as they may be, fit into an int. */
@@ -235,8 +249,9 @@ static void check_shares(void)
             squares += share * share;
         }
         double variance = 1 / (8 * cases[k].a + 4);
-        CHECK_NEAR(sum / IMAGES, 0, 5 * sqrt(variance / IMAGES));
-        CHECK_NEAR(squares / IMAGES / variance, 1, 0.06);
+        double kurtosis = 3 - 6 / (2 * cases[k].a + 3);
+        CHECK_NEAR(sum / IMAGES, 0, mean_bound(variance));
+        CHECK_NEAR(squares / IMAGES / variance, 1, mean_bound(kurtosis - 1));
     }
     for (int i = 0; i < AUGMENT_QUANTILES; i++) /* uniform */
         CHECK_NEAR(resolve("mixup=1", 28).beta[i], i * 1024, 1);
@@ -260,7 +275,7 @@ static void check_cutmix(void)
         unmixed += m.share == AUGMENT_SHARES;
         area += inside;
     }
-    CHECK_NEAR(unmixed, IMAGES / 4.0, 400);
+    CHECK_NEAR(unmixed, IMAGES / 4.0, count_bound(0.25));
     /* of sides sqrt(1 - L), E = 1/2 without cuts at the edges: (E s - s^2/4)^2 of both */
     CHECK_NEAR(area / IMAGES / 784, 0.75 * (1 / 2.0 - 2 / 4.0 * 0.4 + 1 / 16.0 / 3),
                0.02);

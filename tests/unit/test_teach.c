@@ -3,7 +3,9 @@
  * teaching everything at once, and the head against a nearest class mean. */
 #include "train/head_fit.h"
 #include "unit/trainer_fixture.h"
+#include "verify/verify.h"
 
+#include <float.h>
 #include <math.h>
 
 enum { COUNT = 60, D = 7, K = 3, N = 20 };
@@ -39,8 +41,19 @@ static void fit(const struct head_examples *e, double ridge, struct head_fit *ou
     free(gram);
 }
 
-/* The products of each example with a classifier of the others. All are of order 1, and
- * sums of at most N D terms in double precision: 1e-10 is beyond their rounding. */
+/* The rounding of the products of test_leave_one_out in double precision, first order. Of
+ * class means: sums of N + D terms of at most 1, over a length of at least 1. Of ridge
+ * regression: a Cholesky solution is off by at most 4 D (3 D + 1) u times the condition of
+ * its matrix (Higham 2002, 10.1), at most (N + ridge) / ridge for examples of length 1, and
+ * the matrix by N u times its size, which is the same condition. Both sides are. */
+static double held_out_bound(double ridge)
+{
+    double u = DBL_EPSILON / 2;
+    return ridge > 0 ? 2 * (4 * D * (3 * D + 1) + N) * u * (N + ridge) / ridge
+                     : 2 * (N + D) * u * 4;
+}
+
+/* The products of each example with a classifier of the others. */
 static void test_leave_one_out(double ridge)
 {
     double x[N * D], rest[N * D];
@@ -64,7 +77,7 @@ static void test_leave_one_out(double ridge)
             double product = 0;
             for (int f = 0; f < D; f++)
                 product += part.weights[k * D + f] * x[i * D + f];
-            CHECK_NEAR(whole.held_out[i * K + k], product, 1e-10);
+            CHECK_NEAR(whole.held_out[i * K + k], product, held_out_bound(ridge));
         }
         head_fit_finish(&part);
     }
@@ -82,7 +95,7 @@ static void test_single(void)
     struct head_fit means;
     fit(&e, 0, &means);
     CHECK(isinf(means.held_out[5]) && means.held_out[5] < 0);
-    CHECK_NEAR(head_macro_recall(&e, &means), 0.25, 1e-12); /* 1 of 2, 0 of 1 */
+    CHECK(head_macro_recall(&e, &means) == 0.25); /* 1 of 2, 0 of 1 */
     head_fit_finish(&means);
 }
 
@@ -191,7 +204,7 @@ static void test_means(const weft_model *model, const weft_dataset *data)
     struct weft_teach_report report;
     weft_model *backbone = NULL, *taught = NULL;
     weft_predictor *predictor = NULL;
-    double means[CLASSES][24] = {{0}};
+    double means[CLASSES][24] = {{0}}, lengths[COUNT];
     CHECK_OK(weft_model_backbone(model, &backbone));
     CHECK_OK(weft_predictor_create(device, backbone, NULL, &predictor));
     CHECK_OK(weft_predictor_run(predictor, test_pixels(data), COUNT, features));
@@ -205,6 +218,7 @@ static void test_means(const weft_model *model, const weft_dataset *data)
         double square = 0;
         for (int f = 0; f < 24; f++)
             square += (double)features[i * 24 + f] * (double)features[i * 24 + f];
+        lengths[i] = sqrt(square);
         for (int f = 0; f < 24; f++)
             means[test_labels(data)[i]][f] += (double)features[i * 24 + f] / sqrt(square);
     }
@@ -225,7 +239,8 @@ static void test_means(const weft_model *model, const weft_dataset *data)
             if (probabilities[i * CLASSES + k] > probabilities[i * CLASSES + found])
                 found = k;
         }
-        if (best - second > 1e-4 * best) /* beyond the rounding of 24 products */
+        /* Beyond the rounding of weights and of 24 products, at most |mean| |feature|. */
+        if (best - second > 2 * gamma_bound(24 + 2) * lengths[i])
             CHECK_INT(found, class);
         else
             unsure++;
