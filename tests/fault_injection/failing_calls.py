@@ -67,8 +67,13 @@ NEVER = 1 << 60
 HEAD, SITE, SITES = struct.Struct("qq"), struct.Struct("Qq40s"), 4096
 Site = collections.namedtuple("Site", "name key calls")
 Ended = collections.namedtuple("Ended", "code out messages calls failed sites")
-# A call that fails; `turn`: 0 for the first one of its site, 1 for the others.
-Fault = collections.namedtuple("Fault", "turn word text")
+
+
+class Fault(collections.namedtuple("Fault", "site at code form")):
+    """The failure of a call of a site: `form` is ":once", or "" for ever."""
+
+    def word(self):
+        return f"{self.code}:{self.at}@{self.site.key:x}{self.form}"
 
 
 class Failures:
@@ -184,6 +189,16 @@ class Failures:
         return self.model_is_lost()
 
 
+def sites_of(runs):
+    """The sites that are in all of the runs, with the least of their calls."""
+    calls = collections.defaultdict(list)
+    for ended in runs:
+        for site in ended.sites:
+            calls[site.name, site.key].append(site.calls)
+    return [Site(*site, min(counts)) for site, counts in calls.items()
+            if len(counts) == len(runs)]
+
+
 def faults_of(sites, codes, each):
     """The calls that fail, the first of each site before any other."""
     faults = []
@@ -193,10 +208,9 @@ def faults_of(sites, codes, each):
         for turn, at in enumerate(sorted(chosen)):
             for code in codes if not turn else codes[turn % len(codes)::len(codes)][:1]:
                 for form in (":once", ""):
-                    faults.append(Fault(turn > 0, f"{code}:{at}@{site.key:x}{form}",
-                                        f"{site.name} {at} of {site.calls}"))
+                    faults.append(Fault(site, at, code, form))
     random.Random(1).shuffle(faults)
-    return sorted(faults, key=lambda fault: fault.turn)
+    return sorted(faults, key=lambda fault: fault.at > 0)
 
 
 def run_scenario(workers, scenario, codes, args, seconds):
@@ -204,13 +218,13 @@ def run_scenario(workers, scenario, codes, args, seconds):
     # The first run fills the caches, the second counts.
     for _ in range(2):
         usual = [failures.run(scenario, f"{codes[0]}:{NEVER}") for failures in workers]
-    counted, expected = usual[0], {}
+    sites, expected = sites_of(usual), {}
     for failures, ended in zip(workers, usual):
         expected[failures] = failures.result(SCENARIOS[scenario][1], ended.out)
         if ended.code:
             print(f"WRONG {scenario} without failures: {ended.messages[-300:]}")
             return 0, 0, 0, 1
-    faults = faults_of(counted.sites, codes, args.each)
+    faults = faults_of(sites, codes, args.each)
     end = time.monotonic() + seconds if seconds else float("inf")
     free, wrong = queue.SimpleQueue(), []
     for failures in workers:
@@ -220,22 +234,27 @@ def run_scenario(workers, scenario, codes, args, seconds):
         if time.monotonic() > end:
             return 0
         failures = free.get()
-        ended = failures.run(scenario, fault.word)
+        ended = failures.run(scenario, fault.word())
+        while not ended.failed and fault.at:  # there were fewer calls than before
+            fault = fault._replace(at=fault.at // 2)
+            ended = failures.run(scenario, fault.word())
         why = failures.fault_of(scenario, ended, expected[failures])
         free.put(failures)
         if why:
             wrong.append(why)
         if args.verbose or why:
             last = (ended.messages.strip().splitlines() or [""])[-1]
-            print(f"{'WRONG' if why else 'right'} {scenario} {fault.text} ({fault.word}): "
-                  f"exit code {ended.code}: {why or last}", flush=True)
-        return 1
+            print(f"{'WRONG' if why else 'right'} {scenario} {fault.site.name} {fault.at} of "
+                  f"{fault.site.calls} ({fault.word()}): exit code {ended.code}: "
+                  f"{why or last}", flush=True)
+        return ended.failed > 0
 
     with concurrent.futures.ThreadPoolExecutor(len(workers)) as pool:
         runs = sum(pool.map(run, faults))
-    print(f"{scenario}: {counted.calls} calls of {len(counted.sites)} sites, {runs} of "
-          f"{len(faults)} failures, {len(wrong)} wrong", flush=True)
-    return counted.calls, len(faults), runs, len(wrong)
+    calls = sum(site.calls for site in sites)
+    print(f"{scenario}: {calls} calls of {len(sites)} sites, {runs} of {len(faults)} failures, "
+          f"{len(wrong)} wrong", flush=True)
+    return calls, len(faults), runs, len(wrong)
 
 
 def run_control(args):

@@ -65,6 +65,19 @@ static inline enum weft_status move_trainer_weights(weft_trainer *t, int way)
     return move_trainer_weights_by(t, way, longest_sum_bound(&t->net->graph));
 }
 
+/* All weights and statistics, to be freed; NULL: it failed. */
+static inline float *read_weights(const weft_trainer *t)
+{
+    size_t bytes = weft_graph_floats(&t->net->graph) * sizeof(float);
+    float *weights = malloc(bytes);
+    if (weights &&
+        t->device->backend->read(t->device, weights, t->buffers.weights, 0, bytes)) {
+        free(weights);
+        return NULL;
+    }
+    return weights;
+}
+
 /* The Euclidean length of a - b. */
 static inline double vector_distance(const float *a, const float *b, size_t count)
 {

@@ -193,8 +193,8 @@ static void run_host(weft_device *host, weft_model *model, const float *pixels,
     free(kept);
 }
 
-/* Results of a layer, or the gradients at them, are no further from the host's than those
- * of moved weights; each is rounded, as an image's pixels are when they are normalized. */
+/* Results of a layer, or the gradients at them, are no further from the host's than
+ * those of moved weights; each is rounded, as the pixels are when they are normalized. */
 static void check_layer(weft_explainer *e, const struct host_runs *host, int layer,
                         size_t count, bool gradients)
 {

@@ -49,8 +49,8 @@ static void test_eigenvectors(void)
     }
 }
 
-/* The mean of (f x)(h x) over all patches x of the normalized images. *size: of all sizes,
- * those of what pixels and their mean are made of. */
+/* The mean of (f x)(h x) over all patches x of the normalized images. *size: of all
+ * sizes, those of what pixels and their mean are made of. */
 static double moment(const weft_dataset *data, const float *w, int filters, int f, int h,
                      double *size)
 {

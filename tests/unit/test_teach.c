@@ -43,9 +43,10 @@ static void fit(const struct head_examples *e, double ridge, struct head_fit *ou
 
 /* The rounding of the products of test_leave_one_out in double precision, first order. Of
  * class means: sums of N + D terms of at most 1, over a length of at least 1. Of ridge
- * regression: a Cholesky solution is off by at most 4 D (3 D + 1) u times the condition of
- * its matrix (Higham 2002, 10.1), at most (N + ridge) / ridge for examples of length 1, and
- * the matrix by N u times its size, which is the same condition. Both sides are. */
+ * regression: a Cholesky solution is off by at most 4 D (3 D + 1) u times the condition
+ * of its matrix (Higham 2002, 10.1), at most (N + ridge) / ridge for examples of length
+ * 1, and the matrix by N u times its size, which is the same condition. Both sides are.
+ */
 static double held_out_bound(double ridge)
 {
     double u = DBL_EPSILON / 2;
