@@ -40,8 +40,14 @@ def run(words, **options):
 
 def build(folder):
     if not (folder / "build.ninja").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        ends = folder / "coverage_exit.o"
+        subprocess.run([*os.environ.get("CC", "cc").split(), "-fPIC", "-c", "-o", ends,
+                        ROOT / "tests/coverage_exit.c"], check=True)
+        links = f"--coverage -Wl,--wrap=_exit,--wrap=raise {ends}"
         subprocess.run(["meson", "setup", folder, ROOT, "-Db_coverage=true",
-                        "--buildtype=debug"], check=True, stdout=subprocess.DEVNULL)
+                        "--buildtype=debug", f"-Dc_link_args={links}"], check=True,
+                       stdout=subprocess.DEVNULL)
     subprocess.run(["meson", "compile", "-C", folder], check=True, stdout=subprocess.DEVNULL)
 
 

@@ -85,6 +85,10 @@ def threshold():
     found = result("calibrate", "run", "--max-error", "15%", "--confidence", "90%", "--out", "t.safetensors")
     found = found["calibration"]
     check(found["max_error"] == 0.15 and found["error_bound"] <= 0.15 and 0 < found["answered"] < 1, found)
+    (row,) = csv.DictReader(io.StringIO(weft("calibrate", "-d", "cpu", "run", "--max-error", "15%", "--confidence",
+                                             "90%", "--out", "t.safetensors", "-f", "csv")))
+    for name in ("temperature", "loss", "threshold", "max_error", "error_bound"):
+        check(float(row[name]) == found[name], f"CSV: {name} is {row}, {found}")
     test = result("eval", "t.safetensors")
     check(test["threshold"] == found["threshold"] and abs(test["answered_fraction"] - found["answered"]) < 0.1, test)
     check(test["error_of_answers"] <= 0.15 < 1 - test["accuracy"], test)

@@ -64,6 +64,11 @@ def write_npy(path, vectors, kind="<f4", order="False"):
                                    + struct.pack(f"<{len(flat)}{letter}", *flat))
 
 
+def write_bytes_npy(path, shape, pixels):
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    pathlib.Path(path).write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + pixels)
+
+
 def check_embed(root):
     row = json.loads(weft("embed", "-d", "cpu", "run", "some/train", "--out", "base.npy", "-f", "json",
                           says="Written  base.npy"))["files"][0]
@@ -86,6 +91,18 @@ def check_embed(root):
     for vector, row in zip(vectors, rows(pathlib.Path("base.csv").read_text())):
         check(all(struct.pack("<f", float(row[f"v{i}"])) == struct.pack("<f", v)
                   for i, v in enumerate(vector)), "CSV has the bits of NPY")
+    files = ("some/train/plain/3.pgm", "some/train/rows/1.pgm")
+    pixels = b"".join(pathlib.Path(path).read_bytes()[-SIDE * SIDE:] for path in files)
+    weft("embed", "-d", "cpu", "run", *files, "--out", "files.npy")
+    write_bytes_npy("data.npy", (2, SIDE, SIDE), pixels)
+    for name in ("data-labels.npy", "other-labels.npy"):
+        write_bytes_npy(name, (2,), bytes((0, 2)))
+    weft("embed", "-d", "cpu", "run", "data.npy", "--out", "data-vectors.npy")
+    check(read_npy("data-vectors.npy") == read_npy("files.npy"), "images of data and of files")
+    check([(row["file"], row["index"]) for row in rows(pathlib.Path("data-vectors.npy.csv").read_text())]
+          == [("data.npy", "0"), ("data.npy", "1")], "names of images of data")
+    write_bytes_npy("other.npy", (2, SIDE // 2, 2 * SIDE), pixels)
+    weft("embed", "-d", "cpu", "run", "other.npy", "--fit", "none", "--out", "o.npy", code=4, says="12x12")
     before = pathlib.Path("base.npy").read_bytes()
     weft("embed", "-d", "cpu", "run", "absent/", "--out", "base.npy", code=4)
     check(pathlib.Path("base.npy").read_bytes() == before, "nothing is written on failure")

@@ -110,6 +110,7 @@ class Failures:
             env["OCL_ICD_VENDORS"] = "/nowhere"
         else:
             env.setdefault("OCL_ICD_VENDORS", "/etc/OpenCL/vendors/pocl.icd")
+            env.setdefault("POCL_EXTRA_BUILD_FLAGS", "-cl-opt-disable")  # compiles faster
             env["MALLOC_PERTURB_"] = "90"  # freed memory changes, which the layer looks for
         if fault and self.kind == "opencl":
             env["OPENCL_LAYERS"] = os.path.join(self.build, "tests/weft_layer.so")
