@@ -92,11 +92,12 @@ enum weft_status bench_measure(struct weft_bench *b, struct weft_command_list *l
         .min = MIN_SAMPLES,
         .max = BENCH_MAX_SAMPLES,
         .time_limit = b->params.seconds > 0 ? b->params.seconds : usual_seconds};
+    double sample = fmin(sample_seconds, rounds.time_limit / MIN_SAMPLES);
     WEFT_TRY(lab_time_replays(list, first, end, 1, &once));
     WEFT_TRY(lab_time_replays(list, first, end, 1, &once));
-    struct lab_timed_range probed = {
-        probe->list, 0, 1, replays_for(sample_seconds / 4, probe->work / probe->rate)};
-    struct lab_timed_range timed = {list, first, end, replays_for(sample_seconds, once)};
+    struct lab_timed_range probed = {probe->list, 0, 1,
+                                     replays_for(sample / 4, probe->work / probe->rate)};
+    struct lab_timed_range timed = {list, first, end, replays_for(sample, once)};
     WEFT_TRY(lab_time_interleaved(lab_time_range, (void *[]){&probed, &timed}, &rounds,
                                   (double *[]){probe_seconds, seconds}, &t->count));
     t->seconds = seconds;

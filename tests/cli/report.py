@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTML pages of weft compare --report, weft bench --report, weft eval --report and of runs:
 well-formed, self-contained, with every device and class, and safe against markup in their
-names. Usage: report.py WEFT
+names. Usage: report.py WEFT [--long]
 
 With Chromium installed, layout is checked too: pages fit a phone, text in plots neither
 overlaps nor leaves the plot, and contrast suffices in light and dark mode."""
@@ -329,6 +329,36 @@ def sections(text):
     return re.findall(r"<h2>(.*?)</h2>|<summary>(.*?)</summary>", text)
 
 
+def timed(text, training):
+    """Time by layer: a row a layer in their order, which add up to the whole and to the parts;
+    bars in proportion."""
+    table = re.search(r'<table class="times">.*?</table>', text, re.S)[0]
+    rows = re.findall(r'<tr><th scope="row">(.*?)<td class="more">(.*?)<td><div class="track">(.*?)'
+                      r'</div><td class="n">([\d.]+)<td class="n">([\d.]+) %<td class="n">', table)
+    names = ["batch", "conv1", "dropout1", "dense1", "softmax1"] + training * ["optimizer"]
+    found = [r[0] for r in rows]
+    assert found == [n for n in names if n in found] and {"conv1", "dense1"} <= set(found), found
+    assert rows[found.index("conv1")][1] == "conv 4 3x3 relu + max-pool 2x2", rows
+    assert table.count('class="bar c1"') > 0 if training else 'class="bar c1"' not in table
+    ms = [float(r[3]) for r in rows]
+    assert abs(sum(float(r[4]) for r in rows) - 100) < 0.1 * len(rows), rows
+    for r, each in zip(rows, ms):
+        width = sum(map(float, re.findall(r"width:([\d.]+)%", r[2])))
+        assert abs(width - 100 * each / max(ms)) < 1, (width, ms)
+        assert abs(float(r[4]) - 100 * each / sum(ms)) < 1, (r, ms)
+    parts = re.search(r"Parts of the step</summary>.*?</details>", text, re.S)[0]
+    parts = re.findall(r'<tr><th scope="row">(.*?)<td>([a-z-]+)<td class="n">([\d.]+)', parts)
+    assert ("conv1", "backward-weights") in [p[:2] for p in parts] or not training, parts
+    assert abs(sum(float(p[2]) for p in parts) - sum(ms)) < 0.02 * sum(ms), (parts, ms)
+
+
+def long_run():
+    """A run of ten seconds has the time of its layers, and the model of one without."""
+    words = ("train", "-d", "cpu", "--data", "data", "--net", "tiny.net", "-e", 100000, "--out")
+    weft(*words, "long", "--time-limit", "11s", "--lr", 0.0001)
+    timed(pathlib.Path("long/report.html").read_text(encoding="utf-8"), True)
+
+
 def evaluation():
     """The pages of a run and of its evaluation have the numbers of the other outputs."""
     pathlib.Path("data/classes.txt").write_text(f"upper\n{EVIL}\nlower\n", encoding="utf-8")
@@ -367,7 +397,9 @@ def evaluation():
             first = int(index) * 144
             assert pixels(source) == (images[first:first + 144], 12, 12), index
     common = {"Classes", "Confusion matrix", "Predictions", "Most confident mistakes", "Calibration"}
-    assert seen["eval.html"] == common, seen
+    times = {"Time by layer", "Parts of the step"}
+    assert seen["eval.html"] == common | times, seen
+    timed(pathlib.Path("eval.html").read_text(encoding="utf-8"), False)
     assert seen["run/report.html"] == common | {"Learning curves", "Training images", "Network",
                                                 "All epochs"}, seen
     text = pathlib.Path("run/report.html").read_text(encoding="utf-8")
@@ -477,6 +509,9 @@ def main():
     proves()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
+        if sys.argv[2:] == ["--long"]:
+            subprocess.run([sys.executable, TESTS / "cli_data.py", "."], check=True)
+            return long_run()
         runs = [run_of("Fast", 9000), run_of(EVIL, 3000), run_of("Slow", 1000)]
         for i, one in enumerate(runs):
             pathlib.Path(f"{i}.json").write_text(json.dumps(one), encoding="utf-8")

@@ -33,11 +33,6 @@ void app_print_written(const char *path)
     (void)path;
 }
 
-const char *app_platform_name(const struct weft_device_info *info)
-{
-    return info->platform;
-}
-
 /* Everything that `weft compare` and its report make of runs. */
 static void read_results(const uint8_t *bytes, size_t size)
 {

@@ -212,24 +212,6 @@ const char *app_requested_device(const struct app *app)
     return selector ? selector : getenv("WEFT_DEVICE");
 }
 
-const char *app_platform_name(const struct weft_device_info *info)
-{
-    static const struct {
-        const char *name, *brief;
-    } known[] = {
-        {"Portable Computing Language", "PoCL"},
-        {"AMD Accelerated Parallel Processing", "AMD"},
-        {"NVIDIA CUDA", "NVIDIA"},
-        {"Intel(R) OpenCL", "Intel"},
-        {"Intel(R) OpenCL Graphics", "Intel"},
-        {"Intel(R) OpenCL HD Graphics", "Intel"},
-    };
-    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
-        if (!strcmp(info->platform, known[i].name))
-            return known[i].brief;
-    return info->platform;
-}
-
 const char *app_kernel_family_name(const struct weft_device_info *device, int family)
 {
     return device->kind == WEFT_DEVICE_HOST

@@ -202,7 +202,7 @@ void app_print_written(const char *path);
 /* Flushes a result to stdout and reports write errors. */
 enum app_exit app_flush_stdout(const struct app *app);
 
-/* A short platform name for the well-known ones. */
+/* device_name.c. A short platform name for the well-known ones. */
 const char *app_platform_name(const struct weft_device_info *info);
 
 /* precision.c. */

@@ -4,6 +4,7 @@
 #include "core/confusion.h"
 #include "core/plain_text.h"
 #include "core/preprocess.h"
+#include "core/step_timing.h"
 #include "core/tta.h"
 #include "eval/confusion.h"
 #include "eval/decisions.h"
@@ -52,7 +53,7 @@ static const struct args_option options[] = {
      .offset = offsetof(struct eval_options, report),
      .value = "FILE",
      .help = "write a page, HTML: classes, confusion matrix, predictions, the most "
-             "confident mistakes, calibration"},
+             "confident mistakes, calibration, time by layer"},
     {0},
 };
 
@@ -338,9 +339,29 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
     return code;
 }
 
-static enum app_exit save_report(const struct evaluation *evaluation, const char *model,
-                                 const char *path)
+/* The page does without, should it fail. */
+static void measure_layers(const struct evaluation *evaluation, int batch,
+                           struct step_timing *out)
 {
+    struct weft_model_info model;
+    struct weft_predictor_info predictor;
+    weft_model_info(evaluation->model, &model);
+    weft_predictor_info(evaluation->predictor, &predictor);
+    if (batch > evaluation->eval.count)
+        batch = evaluation->eval.count;
+    const struct weft_step_params step =
+        *weft_step_params(.batch = batch, .precision = predictor.precision);
+    term_wait_begin("Measuring the layers");
+    if (step_timing_measure_shortly(evaluation->app, model.net, &step, out))
+        step_timing_free(out);
+    term_wait_end();
+}
+
+static enum app_exit save_report(const struct evaluation *evaluation, const char *model,
+                                 const char *path, int batch)
+{
+    struct step_timing timing;
+    measure_layers(evaluation, batch, &timing);
     struct weft_dataset_info data;
     weft_dataset_info(evaluation->data, &data);
     const char *images = *data.known_as ? data.known_as : data.source;
@@ -356,9 +377,13 @@ static enum app_exit save_report(const struct evaluation *evaluation, const char
         .confusion = &evaluation->confusion,
         .names = evaluation->names,
     };
-    enum app_exit code =
-        page_save(evaluation->app, path, report_write_model,
-                  &(struct report_model){.title = title, .evaluation = &page});
+    enum app_exit code = page_save(
+        evaluation->app, path, report_write_model,
+        &(struct report_model){.title = title,
+                               .evaluation = &page,
+                               .times = &(struct report_layer_times){
+                                   .timing = &timing, .device = &evaluation->app->info}});
+    step_timing_free(&timing);
     free(title);
     free(decisions);
     return code;
@@ -406,7 +431,7 @@ static enum app_exit eval_main(struct app *app, const void *given, int count,
     struct evaluation evaluation = {.app = app};
     enum app_exit code = evaluate(&evaluation, o, operands[0]);
     if (!code && o->report)
-        code = save_report(&evaluation, operands[0], o->report);
+        code = save_report(&evaluation, operands[0], o->report, o->batch);
     if (!code)
         code = print_results(&evaluation, o);
     confusion_free(&evaluation.confusion);

@@ -4,12 +4,13 @@
 #include "explain/explain.h"
 
 #include "core/preprocess.h"
+#include "core/step_timing.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SEGMENTS = 2048, MOST_TOP = 100, MOST_COPIES = 10000 };
+enum { MOST_TOP = 100, MOST_COPIES = 10000 };
 static const double measuring_time = 0.3;
 
 static const struct args_option options[] = {
@@ -124,39 +125,16 @@ enum {
     TIMED_COLUMNS = sizeof(timed_columns) / sizeof(*timed_columns)
 };
 
-struct segment_timing {
-    char layer[32], layer_text[160], phase[32], kernels[512];
-    struct weft_timing t; /* its pointers are dangling */
-};
-
 struct explanation {
     struct app *app;
     const struct explain_options *options;
     weft_dataset *data;
     weft_net *net;
-    weft_bench *probes;
-    struct segment_timing *segments;
-    int count;
-    double seconds; /* sum of medians */
+    struct step_timing timing;
 };
 
-static void receive_layer(void *priv, const struct weft_timing *t)
-{
-    struct explanation *v = priv;
-    if (v->count == MAX_SEGMENTS)
-        return;
-    struct segment_timing *p = &v->segments[v->count++];
-    p->t = *t;
-    snprintf(p->layer, sizeof(p->layer), "%s", t->name);
-    snprintf(p->layer_text, sizeof(p->layer_text), "%s", t->layer_text);
-    snprintf(p->phase, sizeof(p->phase), "%s", t->phase);
-    snprintf(p->kernels, sizeof(p->kernels), "%s", t->kernels);
-    v->seconds += t->count ? t->median : 0;
-    term_progress("%s %s", p->layer, p->phase);
-}
-
 static void add_row(struct table *t, const struct explanation *v,
-                    const struct segment_timing *p)
+                    const struct step_part *p)
 {
     const struct weft_timing *m = &p->t;
     table_text(t, p->layer);
@@ -167,7 +145,8 @@ static void add_row(struct table *t, const struct explanation *v,
         table_double(t, 1e3 * m->median, "%.4f", 1e3 * m->median);
         table_double(t, 1e3 * m->fastest, "%.4f", 1e3 * m->fastest);
         table_double(t, 1e3 * m->slowest, "%.4f", 1e3 * m->slowest);
-        table_double(t, m->median / v->seconds, "%.1f %%", 100 * m->median / v->seconds);
+        table_double(t, m->median / v->timing.seconds, "%.1f %%",
+                     100 * m->median / v->timing.seconds);
         table_double(t, rate, m->flops > 0 ? "%.1f" : "-", rate);
         table_double(t, 1e-6 * m->bytes, "%.2f", 1e-6 * m->bytes);
         table_double(t, m->roofline_seconds / m->median, "%.1f %%",
@@ -188,10 +167,11 @@ static const char *const roles[WEFT_ROLE_COUNT] = {
 };
 
 /* Prints the memory plan and totals of the step. */
-static void print_step(const struct explanation *v, const struct weft_step_report *s)
+static void print_step(const struct explanation *v)
 {
     enum { INDENT = 8 };
-    struct weft_roofline roofline = {0};
+    const struct weft_step_report *s = &v->timing.step;
+    double seconds = v->timing.seconds;
     char text[512];
     int at = 0;
     for (int i = 0; i < WEFT_ROLE_COUNT; i++)
@@ -205,20 +185,19 @@ static void print_step(const struct explanation *v, const struct weft_step_repor
               at ? text : "");
     *text = '\0';
     if (v->options->layers) {
-        weft_bench_roofline(v->probes, &roofline);
         snprintf(
             text, sizeof(text),
             "; segments take %.3f ms, roofline %.1f %% of that, launch overhead %.1f %%",
-            1e3 * v->seconds, 100 * s->roofline_seconds / v->seconds,
-            100 * s->launches * roofline.launch_overhead / v->seconds);
+            1e3 * seconds, 100 * s->roofline_seconds / seconds,
+            100 * s->launches * v->timing.roofline.launch_overhead / seconds);
     }
     term_line(INDENT, "Step    %d images, %d launches, %s MFLOP%s", s->batch, s->launches,
               table_thousands(1e-6 * s->flops), text);
 }
 
-static void write_json(const struct explanation *v, const struct table *t,
-                       const struct weft_step_report *s)
+static void write_json(const struct explanation *v, const struct table *t)
 {
+    const struct weft_step_report *s = &v->timing.step;
     struct json j = {.out = stdout};
     struct weft_net_info net;
     weft_net_info(v->net, &net);
@@ -240,83 +219,54 @@ static void write_json(const struct explanation *v, const struct table *t,
     emit_end(&j);
 }
 
-static void write_segments(const struct explanation *v,
-                           const struct weft_step_report *step)
+static void write_segments(const struct explanation *v)
 {
     const struct explain_options *o = v->options;
     struct table t;
     table_init(&t, stdout, (enum table_format)o->app.format,
                o->layers ? timed_columns : columns, o->layers ? TIMED_COLUMNS : COLUMNS,
                false);
-    for (int i = 0; i < v->count; i++)
-        add_row(&t, v, &v->segments[i]);
-    term_progress_clear();
+    for (int i = 0; i < v->timing.count; i++)
+        add_row(&t, v, &v->timing.parts[i]);
     table_write(&t);
     if (o->app.format == TABLE_JSON)
-        write_json(v, &t, step);
+        write_json(v, &t);
     if (o->app.format == TABLE_HUMAN)
-        print_step(v, step);
+        print_step(v);
     table_free(&t);
-}
-
-/* One batch of black images: the time of a step does not depend on its pixels, and the
- * data of a model may be elsewhere. */
-static enum app_exit make_data(struct explanation *v)
-{
-    struct weft_net_info net;
-    weft_net_info(v->net, &net);
-    int count = v->options->batch ? v->options->batch : net.batch ? net.batch : 128;
-    size_t bytes =
-        (size_t)count * (size_t)net.height * (size_t)net.width * (size_t)net.channels;
-    uint8_t *pixels = memset(term_realloc_or_exit(NULL, bytes), 0, bytes);
-    enum weft_status status = weft_dataset_from_memory(
-        v->app->context,
-        weft_dataset_params(.count = count, .height = net.height, .width = net.width,
-                            .channels = net.channels, .classes = net.classes,
-                            .pixels = pixels),
-        &v->data);
-    free(pixels);
-    return status ? app_report_error(v->app, APP_INPUT, status) : APP_OK;
 }
 
 static enum app_exit explain(struct explanation *v, const char *spec)
 {
     const struct explain_options *o = v->options;
-    const struct weft_bench_params params =
-        *weft_bench_params(.seconds = !o->layers       ? -1
-                                      : o->seconds > 0 ? o->seconds
-                                                       : measuring_time,
-                           .seed = 1);
     const struct weft_step_params how =
         *weft_step_params(.batch = o->batch, .training = !o->inference,
                           .no_fusion = o->no_fusion,
-                          .precision = (enum weft_precision)o->app.precision,
-                          .report = receive_layer, .priv = v);
+                          .precision = (enum weft_precision)o->app.precision);
     struct weft_dataset_info info;
-    struct weft_step_report step;
     bool model = app_is_model(spec);
     enum app_exit code = app_open_device(v->app);
     if (!code && model)
         code = app_load_model_net(v->app, spec, &v->net);
+    /* The data of a model may be elsewhere: NULL measures without. */
     if (!code && !(model && !o->data))
         code = app_open_dataset(v->app, o->data ? o->data : "fashion-mnist",
                                 WEFT_SPLIT_TRAIN, &v->data);
-    else if (!code)
-        code = make_data(v);
     if (code)
         return code;
-    weft_dataset_info(v->data, &info);
+    if (v->data)
+        weft_dataset_info(v->data, &info);
     if (!model && (code = app_load_net(v->app, spec, &info, &v->net)))
         return code;
     term_wait_begin(o->layers ? "Measuring" : "Compiling kernels");
-    enum weft_status status = weft_bench_create(v->app->device, &params, &v->probes);
-    if (!status)
-        status = weft_bench_step(v->probes, v->net, v->data, &how, &step);
+    double seconds = !o->layers ? -1 : o->seconds > 0 ? o->seconds : measuring_time;
+    enum weft_status status =
+        step_timing_measure(v->app, v->net, v->data, &how, seconds, &v->timing);
     term_wait_end();
     if (status)
         return app_report_error(v->app, status == WEFT_ERR_ARG ? APP_INPUT : APP_WORK,
                                 status);
-    write_segments(v, &step);
+    write_segments(v);
     return app_flush_stdout(v->app);
 }
 
@@ -365,10 +315,8 @@ static enum app_exit explain_main(struct app *app, const void *given, int count,
     if (count == 2)
         return look_main(app, o, operands[0], operands[1]);
     struct explanation v = {.app = app, .options = o};
-    v.segments = term_realloc_or_exit(NULL, MAX_SEGMENTS * sizeof(*v.segments));
     enum app_exit code = explain(&v, count ? operands[0] : "small");
-    free(v.segments);
-    weft_bench_destroy(&v.probes);
+    step_timing_free(&v.timing);
     weft_net_destroy(&v.net);
     weft_dataset_destroy(&v.data);
     return code;

@@ -274,5 +274,7 @@ void report_write_model(FILE *out, const void *priv)
     fputs("</h1>\n", out);
     report_write_result(out, model->evaluation);
     report_write_evaluation(out, model->evaluation);
+    if (model->times)
+        report_write_layer_times(out, model->times);
     page_end(out);
 }

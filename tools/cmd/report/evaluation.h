@@ -6,6 +6,7 @@
 
 #include "core/confusion.h"
 #include "core/table.h"
+#include "report/layer_times.h"
 
 #include <stdio.h>
 
@@ -30,6 +31,7 @@ void report_write_evaluation(FILE *out, const struct report_evaluation *evaluati
 struct report_model {
     const char *title;
     const struct report_evaluation *evaluation;
+    const struct report_layer_times *times; /* NULL: without that section */
 };
 void report_write_model(FILE *out, const void *report_model);
 

@@ -310,6 +310,8 @@ void run_page_write(FILE *out, const void *priv)
         report_write_data(out, page->train);
     if (page->net)
         report_write_net(out, page->net);
+    if (page->times)
+        report_write_layer_times(out, page->times);
     if (page->log_count == 1)
         write_epochs(out, page);
     page_end(out);

@@ -5,6 +5,7 @@
 #define WEFT_CMD_REPORT_RUN_PAGE_H
 
 #include "report/evaluation.h"
+#include "report/layer_times.h"
 
 #include <jansson.h>
 
@@ -20,8 +21,9 @@ struct run_page {
     /* NULL while the run continues, as are the parts below; or without any images to
      * evaluate. */
     const struct report_evaluation *evaluation;
-    const weft_dataset *train; /* NULL: without the section on the data */
-    const weft_net *net;       /* NULL: without the section on the network */
+    const weft_dataset *train;              /* NULL: without the section on the data */
+    const weft_net *net;                    /* NULL: without the section on the network */
+    const struct report_layer_times *times; /* NULL: without that section */
 };
 void run_page_write(FILE *out, const void *run_page);
 

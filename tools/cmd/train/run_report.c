@@ -13,6 +13,9 @@
 
 /* Seconds between the pages of a run that continues. */
 static const double pause_seconds = 5;
+/* The shortest run whose layers are measured: it must cost little of it. */
+static const double least_seconds = 10;
+enum { LEAST_STEPS = 100 };
 
 void train_keep_predictions(struct train_result *result, const weft_dataset *data)
 {
@@ -21,6 +24,23 @@ void train_keep_predictions(struct train_result *result, const weft_dataset *dat
     result->data = data;
     result->predictions = term_realloc_or_exit(
         result->predictions, (size_t)info.count * sizeof(*result->predictions));
+}
+
+void train_measure_layers(struct train_session *session)
+{
+    struct weft_progress at;
+    int parts = session->accumulate > 1 ? session->accumulate : 1;
+    if (session->job || term_seconds() - session->start < least_seconds ||
+        weft_trainer_progress(session->trainer, &at) || at.step < LEAST_STEPS)
+        return;
+    weft_trainer_destroy(&session->trainer);
+    const struct weft_step_params step =
+        *weft_step_params(.batch = session->batch / parts, .training = true,
+                          .precision = session->precision);
+    term_wait_begin("Measuring the layers");
+    if (step_timing_measure_shortly(session->app, session->net, &step, &session->timing))
+        step_timing_free(&session->timing); /* the page does without */
+    term_wait_end();
 }
 
 /* The test, else the validation. */
@@ -93,12 +113,15 @@ void train_write_page(struct train_session *session, bool running)
         *title = term_format_or_exit("%s on %s", net.name,
                                      *data.known_as ? data.known_as : session->data_spec);
     json_t *log = run_log_load(session->run.log, &why);
+    const struct report_layer_times times = {.timing = &session->timing,
+                                             .device = &session->app->info};
     struct run_page page = {.title = title,
                             .logs = &log,
                             .log_count = 1,
                             .running = running,
                             .train = running ? NULL : session->train,
-                            .net = running ? NULL : session->net};
+                            .net = running ? NULL : session->net,
+                            .times = running ? NULL : &times};
     session->page_written = false;
     if (!log)
         term_warn("%s is not written: %s", session->run.page, why);

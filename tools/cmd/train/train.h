@@ -4,6 +4,7 @@
 #ifndef WEFT_CMD_TRAIN_TRAIN_H
 #define WEFT_CMD_TRAIN_TRAIN_H
 
+#include "core/step_timing.h"
 #include "train/run_dir.h"
 
 enum train_stop {
@@ -163,6 +164,7 @@ struct train_session {
     struct train_result validated; /* of the last epoch */
     double page_time;              /* of the last try to write report.html; 0: none */
     bool page_written;             /* it succeeded */
+    struct step_timing timing;     /* for it */
     struct table table;
 };
 
@@ -352,6 +354,10 @@ enum app_exit train_test(struct train_session *session);
 /* run_report.c. Writes report.html: of a run that continues, at most every five seconds;
  * at its end with data and network. A failure is a warning. */
 void train_write_page(struct train_session *session, bool running);
+/* Measures the time of each layer for the page, after the last use of the trainer, which
+ * is destroyed for its memory. Nothing after a run of less than ten seconds or 100 steps,
+ * or as one of several. */
+void train_measure_layers(struct train_session *session);
 /* Makes room for the predictions of a result, for the page. */
 void train_keep_predictions(struct train_result *result, const weft_dataset *data);
 

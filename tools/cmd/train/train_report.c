@@ -289,8 +289,10 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop)
     enum app_exit code = train_test(session);
     if (!code)
         code = train_append_test(session);
-    if (!code)
+    if (!code) {
+        train_measure_layers(session);
         train_write_page(session, false);
+    }
     if (!code && json)
         write_json(session, stop);
     if (!code && human)

@@ -402,6 +402,7 @@ static enum app_exit run_once(struct app *app, const struct train_options *o,
     free(session.validated.predictions);
     free(session.outcome.val.predictions);
     free(session.outcome.last.predictions);
+    step_timing_free(&session.timing);
     if (*again)
         train_discard_files(&session);
     run_dir_close(&session.run);
