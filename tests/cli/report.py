@@ -352,6 +352,28 @@ def timed(text, training):
     assert abs(sum(float(p[2]) for p in parts) - sum(ms)) < 0.02 * sum(ms), (parts, ms)
 
 
+def calibrated():
+    """The page of a calibrated model: the curve and the error before are those of the model
+    that it was made of."""
+    weft("calibrate", "run/last.safetensors", "-d", "cpu", "--out", "sure.safetensors")
+    weft("eval", "sure.safetensors", "-d", "cpu", "--data", "data", "--report", "sure.html")
+    said, curves = {}, {}
+    for page in ("eval.html", "sure.html"):
+        text = pathlib.Path(page).read_text(encoding="utf-8")
+        said[page] = check(text, ["Calibration"])
+        svg = re.search(r"<h2>Calibration</h2>.*?</svg>", text, re.S)[0]
+        curves[page] = [(float(at), float(right)) for at, right in re.findall(
+            r"images at ([\d.]+) %: ([\d.]+) % are right", svg)]
+    error = re.search(r"expected calibration error ([\d.]+) %", said["eval.html"])[1]
+    after, before = re.search(r"error ([\d.]+) %, ([\d.]+) % before", said["sure.html"]).groups()
+    assert before == error and f"{before} % without it and {after} % with it" in said["sure.html"]
+    assert "without it" not in said["eval.html"]
+    # The points of the curve before are drawn first.
+    assert len(curves["sure.html"]) > len(curves["eval.html"]) and all(
+        abs(a - b) < 0.2 for p, q in zip(curves["sure.html"], curves["eval.html"])
+        for a, b in zip(p, q)), curves
+
+
 def long_run():
     """A run of ten seconds has the time of its layers, and the model of one without."""
     words = ("train", "-d", "cpu", "--data", "data", "--net", "tiny.net", "-e", 100000, "--out")
@@ -537,6 +559,7 @@ def main():
                               capture_output=True, text=True)
         assert done.returncode == 1 and "no/where.html cannot be written" in done.stderr
         evaluation()
+        calibrated()
         explained()
         side_by_side()
         intervals()
@@ -544,7 +567,7 @@ def main():
         crowd()
         if not SANITIZED:
             looks("three.html")
-            for page in ("eval.html", "run/report.html", "explained.html"):
+            for page in ("sure.html", "run/report.html", "explained.html"):
                 for dark in (False, True):
                     _, wrong = look(page, dark)
                     assert not wrong, (page, wrong)

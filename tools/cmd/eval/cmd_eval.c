@@ -86,7 +86,8 @@ struct evaluation {
     struct confusion confusion;
     struct decision decision;
     struct eval_decisions decisions;
-    const char *const *names; /* of the classes */
+    struct weft_prediction *before; /* without the temperature; NULL: has none */
+    const char *const *names;       /* of the classes */
     double test_overlap;
 };
 
@@ -261,6 +262,15 @@ static void compare_classes(const struct evaluation *evaluation,
                   c, model->class_names[c], data.class_names[c], data.source);
 }
 
+static enum app_exit undo_temperature(struct evaluation *evaluation, int count)
+{
+    size_t bytes = (size_t)count * sizeof(*evaluation->before);
+    evaluation->before =
+        memcpy(term_realloc_or_exit(NULL, bytes), evaluation->predictions, bytes);
+    return eval_undo_temperature(&evaluation->tta, &evaluation->decision,
+                                 evaluation->data, evaluation->before);
+}
+
 static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_options *o,
                               const char *path)
 {
@@ -308,13 +318,15 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
     weft_dataset_info(evaluation->data, &data);
     bool fits = data.height == preprocess.height && data.width == preprocess.width &&
                 data.channels == preprocess.channels;
+    bool undo = o->report && evaluation->decision.calibrated &&
+                evaluation->decision.temperature != 1;
     term_wait_begin("Compiling kernels (cached for the next run)");
     const struct weft_predictor_params params =
         *weft_predictor_params(.batch = o->batch,
                                .precision = (enum weft_precision)o->app.precision,
                                .pixels = fits ? data.pixels : NULL,
                                .pixel_count = data.count,
-                               .logits = app->options->tta ||
+                               .logits = app->options->tta || undo ||
                                          evaluation->decision.coverage > 0);
     enum weft_status status = weft_predictor_create(app->device, evaluation->model,
                                                     &params, &evaluation->predictor);
@@ -332,6 +344,8 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
         code = eval_measure_decisions(&evaluation->tta, &evaluation->decision,
                                       evaluation->data, evaluation->predictions,
                                       &evaluation->decisions);
+    if (!code && undo)
+        code = undo_temperature(evaluation, data.count);
     term_wait_end();
     if (!code)
         confusion_init(&evaluation->confusion, net.classes, data.labels,
@@ -367,8 +381,14 @@ static enum app_exit save_report(const struct evaluation *evaluation, const char
     const char *images = *data.known_as ? data.known_as : data.source;
     char *title = term_format_or_exit("%s on %s", app_model_path(model), images);
     char *decisions = eval_decisions_text(&evaluation->decisions);
+    const struct decision *d = &evaluation->decision;
+    const struct report_temperature temperature = {.temperature = d->temperature,
+                                                   .before = evaluation->before,
+                                                   .images = d->images,
+                                                   .error = {d->error[0], d->error[1]}};
     const struct report_evaluation page = {
         .decisions = decisions,
+        .temperature = evaluation->before ? &temperature : NULL,
         .images = images,
         .tta = tta_text(&evaluation->tta),
         .eval = &evaluation->eval,
@@ -437,6 +457,7 @@ static enum app_exit eval_main(struct app *app, const void *given, int count,
     confusion_free(&evaluation.confusion);
     decision_free(&evaluation.decision);
     free(evaluation.predictions);
+    free(evaluation.before);
     weft_predictor_destroy(&evaluation.predictor);
     weft_dataset_destroy(&evaluation.data);
     weft_model_destroy(&evaluation.model);

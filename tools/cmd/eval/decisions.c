@@ -62,6 +62,33 @@ enum app_exit eval_measure_decisions(struct tta *tta, const struct decision *d,
     return code;
 }
 
+struct hotter {
+    double temperature;
+    int classes;
+    struct weft_prediction *predictions;
+};
+
+static enum app_exit use_hotter(void *priv, const double *logits, int first, int count)
+{
+    const struct hotter *h = priv;
+    for (int i = 0; i < count; i++, logits += h->classes) {
+        struct weft_prediction *p = &h->predictions[first + i];
+        double sum = 0;
+        for (int k = 0; k < h->classes && p->label >= 0; k++)
+            sum += exp((logits[k] - logits[p->label]) * h->temperature);
+        p->probability = (float)(1 / sum);
+    }
+    return APP_OK;
+}
+
+enum app_exit eval_undo_temperature(struct tta *tta, const struct decision *d,
+                                    const weft_dataset *data, struct weft_prediction *out)
+{
+    struct hotter hotter = {d->temperature, d->classes, out};
+    struct tta again = *tta; /* counts its images once */
+    return tta_run_dataset(&again, data, use_hotter, &hotter);
+}
+
 static double part(int64_t count, int64_t whole)
 {
     return whole ? (double)count / (double)whole : NAN;

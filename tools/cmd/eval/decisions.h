@@ -20,6 +20,12 @@ enum app_exit eval_measure_decisions(struct tta *tta, const struct decision *dec
                                      const struct weft_prediction *predictions,
                                      struct eval_decisions *out);
 
+/* The predictions with the temperature of the calibration taken back: `out` has those of
+ * tta_evaluate, whose probabilities are replaced. The predictor must give logits. */
+enum app_exit eval_undo_temperature(struct tta *tta, const struct decision *decision,
+                                    const weft_dataset *data,
+                                    struct weft_prediction *out);
+
 /* Nothing without a threshold or sets. */
 void eval_print_decisions(const struct eval_decisions *decisions);
 /* The same in half a sentence for a page, "" without; allocated. */

@@ -12,12 +12,19 @@
 
 enum { SHOWN = 25, MOST_CLASSES = 100 };
 
-static double calibrate(const struct report_evaluation *e,
-                        struct calibration_bin bins[CALIBRATION_BINS])
+struct calibration {
+    struct calibration_bin bins[CALIBRATION_BINS];
+    double error;
+};
+
+static struct calibration calibration_of(const struct report_evaluation *e,
+                                         const struct weft_prediction *predictions)
 {
+    struct calibration c;
     struct weft_dataset_info data;
     weft_dataset_info(e->data, &data);
-    return calibration_error(e->predictions, data.labels, data.count, bins);
+    c.error = calibration_error(predictions, data.labels, data.count, c.bins);
+    return c;
 }
 
 static void write_percent(FILE *out, double fraction)
@@ -30,8 +37,6 @@ static void write_percent(FILE *out, double fraction)
 
 void report_write_result(FILE *out, const struct report_evaluation *e)
 {
-    struct calibration_bin bins[CALIBRATION_BINS];
-    double error = calibrate(e, bins);
     const struct weft_eval *eval = e->eval;
     fprintf(out, "<p class=\"lede\"><b>%.2f &plusmn; %.2f %%</b> of %s images of ",
             100 * eval->accuracy, 100 * eval->standard_error,
@@ -40,8 +45,14 @@ void report_write_result(FILE *out, const struct report_evaluation *e)
     fputs(" are classified correctly.</p>\n<p class=\"soft facts\"><span>loss ", out);
     fputs(app_loss_text(eval->loss), out);
     fputs("</span> <span>expected calibration error ", out);
-    write_percent(out, error);
-    fputs(" %</span>", out);
+    write_percent(out, calibration_of(e, e->predictions).error);
+    fputs(" %", out);
+    if (e->temperature) {
+        fputs(", ", out);
+        write_percent(out, calibration_of(e, e->temperature->before).error);
+        fputs(" % before calibration", out);
+    }
+    fputs("</span>", out);
     if (*e->tta)
         fprintf(out, " <span>%s</span>", e->tta);
     if (e->decisions && *e->decisions) {
@@ -198,56 +209,105 @@ static void write_mistakes(FILE *out, const struct report_evaluation *e)
     free(wrong);
 }
 
-static void write_points(FILE *out, const struct html_plot *p,
-                         const struct calibration_bin *bins)
+static double percent_of(double sum, int count)
 {
-    char sign = 'M';
-    fputs("<path class=\"curve c0\" d=\"", out);
-    for (int b = 0; b < CALIBRATION_BINS; b++)
-        if (bins[b].count) {
-            fprintf(out, "%c%.1f %.1f", sign,
-                    html_plot_x(p, 100 * bins[b].probability / bins[b].count),
-                    html_plot_y(p, 100.0 * bins[b].correct / bins[b].count));
-            sign = 'L';
-        }
-    fputs("\"/>\n", out);
-    for (int b = 0; b < CALIBRATION_BINS; b++)
-        if (bins[b].count)
-            fprintf(out,
-                    "<circle class=\"point c0\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"><title>"
-                    "%s images at %.1f %%: %.1f %% are right</title></circle>\n",
-                    html_plot_x(p, 100 * bins[b].probability / bins[b].count),
-                    html_plot_y(p, 100.0 * bins[b].correct / bins[b].count),
-                    table_thousands(bins[b].count),
-                    100 * bins[b].probability / bins[b].count,
-                    100.0 * bins[b].correct / bins[b].count);
+    return 100 * sum / count;
 }
 
-static void write_calibration(FILE *out, const struct calibration_bin *bins, double error)
+/* Draws the curve; without `out`, extends the plot's range and adds the label. */
+static void write_curve(FILE *out, struct html_plot *p, const struct calibration *c,
+                        int color, const char *label)
 {
-    struct html_plot p = {.linear = {true, true}};
-    for (int b = 0; b < CALIBRATION_BINS; b++)
-        if (bins[b].count) {
-            html_plot_extend(&p, 100 * bins[b].probability / bins[b].count,
-                             100 * bins[b].probability / bins[b].count);
-            html_plot_extend(&p, NAN, 100.0 * bins[b].correct / bins[b].count);
+    double x = NAN, y = NAN;
+    char sign = 'M';
+    if (out)
+        fprintf(out, "<path class=\"curve c%d\" d=\"", color);
+    for (int b = 0; b < CALIBRATION_BINS; b++) {
+        const struct calibration_bin *bin = &c->bins[b];
+        if (!bin->count)
+            continue;
+        x = percent_of(bin->probability, bin->count);
+        y = percent_of(bin->correct, bin->count);
+        if (out)
+            fprintf(out, "%c%.1f %.1f", sign, html_plot_x(p, x), html_plot_y(p, y));
+        else {
+            html_plot_extend(p, x, x);
+            html_plot_extend(p, NAN, y);
         }
+        sign = 'L';
+    }
+    if (out)
+        fputs("\"/>\n", out);
+    else if (*label)
+        html_plot_add_label(p, color, x, y, label);
+}
+
+static void write_points(FILE *out, const struct html_plot *p,
+                         const struct calibration *c, int color)
+{
+    for (int b = 0; b < CALIBRATION_BINS; b++) {
+        const struct calibration_bin *bin = &c->bins[b];
+        if (!bin->count)
+            continue;
+        double x = percent_of(bin->probability, bin->count);
+        double y = percent_of(bin->correct, bin->count);
+        fprintf(out,
+                "<circle class=\"point c%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"><title>"
+                "%s images at %.1f %%: %.1f %% are right</title></circle>\n",
+                color, html_plot_x(p, x), html_plot_y(p, y), table_thousands(bin->count),
+                x, y);
+    }
+}
+
+static void write_temperature(FILE *out, const struct report_temperature *t,
+                              double before, double after)
+{
+    fprintf(out,
+            "<p>The outputs are divided by a temperature of %.4g, which %s the "
+            "probability of the most likely class and changes no answer. The expected "
+            "calibration error is %.2f %% without it and <b>%.2f %%</b> with it. Of the "
+            "%s images that it was fit to: %.2f %% and %.2f %%.</p>\n",
+            t->temperature, t->temperature > 1 ? "lowers" : "raises", 100 * before,
+            100 * after, table_thousands(t->images), 100 * t->error[0],
+            100 * t->error[1]);
+}
+
+static void write_calibration(FILE *out, const struct report_evaluation *e)
+{
+    enum { AFTER, DIAGONAL, BEFORE };
+    struct html_plot p = {.linear = {true, true}};
+    struct calibration before, after = calibration_of(e, e->predictions);
+    if (!isfinite(after.error))
+        return;
+    if (e->temperature) {
+        before = calibration_of(e, e->temperature->before);
+        write_curve(NULL, &p, &before, BEFORE, "before");
+    }
+    write_curve(NULL, &p, &after, AFTER, e->temperature ? "calibrated" : "");
     html_plot_extend(&p, 100, 100);
     char *title = term_format_or_exit(
         "Share of right predictions against their probability; the expected calibration "
         "error is %.2f %%",
-        100 * error);
-    fputs("<h2>Calibration</h2>\n<p class=\"soft\">Where the curve is below the dashed "
-          "line the network is too sure of itself. Predictions are grouped by fifteenths "
-          "of probability; the expected calibration error is the mean distance, weighed "
-          "by images.</p>\n<div class=\"plots\"><figure>\n",
+        100 * after.error);
+    fputs("<h2>Calibration</h2>\n", out);
+    if (e->temperature)
+        write_temperature(out, e->temperature, before.error, after.error);
+    fputs("<p class=\"soft\">Where a curve is below the dashed line the network is too "
+          "sure of itself. Predictions are grouped by fifteenths of probability; the "
+          "expected calibration error is the mean distance, weighed by images.</p>\n"
+          "<div class=\"plots\"><figure>\n",
           out);
     html_plot_begin(&p, out, title, "probability, %", "right, %");
     double from = fmax(p.low[0], p.low[1]), to = fmin(p.high[0], p.high[1]);
-    fprintf(out, "<path class=\"roof c1\" d=\"M%.1f %.1fL%.1f %.1f\"/>\n",
+    fprintf(out, "<path class=\"roof c%d\" d=\"M%.1f %.1fL%.1f %.1f\"/>\n", DIAGONAL,
             html_plot_x(&p, from), html_plot_y(&p, from), html_plot_x(&p, to),
             html_plot_y(&p, to));
-    write_points(out, &p, bins);
+    if (e->temperature) {
+        write_curve(out, &p, &before, BEFORE, "");
+        write_points(out, &p, &before, BEFORE);
+    }
+    write_curve(out, &p, &after, AFTER, "");
+    write_points(out, &p, &after, AFTER);
     html_plot_end(&p, out);
     fputs("</figure></div>\n", out);
     free(title);
@@ -255,14 +315,11 @@ static void write_calibration(FILE *out, const struct calibration_bin *bins, dou
 
 void report_write_evaluation(FILE *out, const struct report_evaluation *e)
 {
-    struct calibration_bin bins[CALIBRATION_BINS];
-    double error = calibrate(e, bins);
     write_classes(out, e);
     report_write_confusion(out, e->confusion, e->names);
     write_predictions(out, e);
     write_mistakes(out, e);
-    if (isfinite(error))
-        write_calibration(out, bins, error);
+    write_calibration(out, e);
 }
 
 void report_write_model(FILE *out, const void *priv)

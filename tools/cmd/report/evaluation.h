@@ -10,11 +10,20 @@
 
 #include <stdio.h>
 
+/* The temperature of a calibrated model. */
+struct report_temperature {
+    double temperature;
+    const struct weft_prediction *before; /* of each image, without it */
+    int images;                           /* that it was calibrated on */
+    double error[2]; /* expected calibration error of those, before and after */
+};
+
 struct report_evaluation {
     const char *images; /* what was evaluated: "Fashion-MNIST, current release, test" */
     const char *tta;    /* tta_text; "": none */
     /* of a calibrated model, what its threshold and sets did; NULL or "": none */
     const char *decisions;
+    const struct report_temperature *temperature; /* NULL: none, or 1 */
     const struct weft_eval *eval;
     const weft_dataset *data;
     const struct weft_prediction *predictions; /* of each image */
