@@ -166,7 +166,7 @@ def test_regressions():
     # An interval of a ratio is not symmetric, and never below zero.
     few = write("few.json", result("Z", [row("train", [1000, 80, 30000, 900])]))
     text = run("compare", a, few)
-    found = re.search(r"small \(batch 128\) (\S+) \((\S+) to (\S+)\) times", text)
+    found = re.search(r"small \(batch 128\) (\S+) \[(\S+) - (\S+)\] times", text)
     ratio, low, high = map(float, found.groups())
     assert 0 < low < ratio < high and abs(ratio / low / (high / ratio) - 1) < 0.2, text
     assert "no interval includes" in text and "±" not in text and "+-" not in text

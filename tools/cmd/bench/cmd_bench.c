@@ -4,6 +4,7 @@
 
 #include "core/paths.h"
 #include "report/report.h"
+#include "results/device_table.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -169,18 +170,22 @@ static enum app_exit check(struct bench *b, char **words, int count,
     return code;
 }
 
-/* Writes the HTML report of this run. */
+/* Warns if other work disturbed the run, and writes its HTML report. */
 static enum app_exit report(const struct bench *b)
 {
     struct results results = {0};
+    char noise[DEVICE_TABLE_NOISE_BYTES];
     size_t size;
-    if (!b->options->report)
+    bool human = !b->options->app.format;
+    if (!b->options->report && !human)
         return APP_OK;
     char *text = bench_json_text(b, &size);
     enum app_exit code =
-        text ? results_parse(b->app, &results, b->options->report, text, size)
+        text ? results_parse(b->app, &results, "the results", text, size)
              : app_error(b->app, APP_FAILED, "out of memory for the report");
     free(text);
+    if (!code && human && device_table_noise(results_run(&results, 0), noise))
+        term_warn("%s", noise);
     if (!code)
         code = report_save(b->app, &results, b->options->report);
     results_free(&results);

@@ -143,3 +143,8 @@ struct statistics_summary statistics_summarize(const double *values, int count)
     free(sorted);
     return summary;
 }
+
+bool statistics_is_noisy(const double bounds[2])
+{
+    return bounds[1] > STATISTICS_NOISY * bounds[0];
+}

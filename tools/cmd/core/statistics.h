@@ -32,6 +32,11 @@ struct statistics_ratio statistics_speedup(const double *a, int count_a, const d
 enum { STATISTICS_MIN_SAMPLES = 6 };
 bool statistics_interval(const double *values, int count, double out[2]);
 
+/* True where other work must have disturbed the samples: the ends of the interval above
+ * differ by a factor of STATISTICS_NOISY, as they do not on a quiet machine. */
+#define STATISTICS_NOISY 1.5
+bool statistics_is_noisy(const double bounds[2]);
+
 struct statistics_summary {
     double median, min, max;
     double p95, p99; /* percentiles: the smallest value that as many do not exceed.

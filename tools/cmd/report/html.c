@@ -11,12 +11,17 @@
 #include <string.h>
 
 enum { WIDTH = 360, HEIGHT = 270, LEFT = 46, RIGHT = 12, TOP = 24, BOTTOM = 40 };
-enum { LINE = 14, LETTER = 7, LEADER = 14 }; /* of a label */
+enum { LINE = 14, LETTER = 7, LEADER = 14 };           /* of a label */
+enum { SMALL_LINE = 12, SMALL_LETTER = 7, POINT = 4 }; /* of a point's */
 
 struct plot_label {
     double x, y, place; /* end of the curve; y of the label's middle */
     int color;
     char text[4 * PLOT_LABEL_COLUMNS + 1];
+};
+
+struct plot_box {
+    double left, top, right, bottom;
 };
 
 void html_write_escaped(FILE *out, const char *text)
@@ -181,21 +186,27 @@ static void ticks_of_steps(const struct html_plot *p, FILE *out, int axis)
         tick(p, out, axis, i * step + 0.0); /* not -0 */
 }
 
-/* 1, 2 and 5 of each decade. */
+/* Round parts of each decade: the longer the range, the fewer. */
 static void ticks_of_decades(const struct html_plot *p, FILE *out, int axis)
 {
-    static const double parts[] = {1, 2, 5};
-    double low = p->low[axis], high = p->high[axis];
-    for (double ten = pow(10, floor(log10(low))); ten <= high; ten *= 10)
-        for (int i = 0; i < 3; i++)
+    static const double few[] = {1, 3, 0}, some[] = {1, 2, 5, 0},
+                        many[] = {1, 1.5, 2, 3, 4, 6, 8, 0};
+    double low = p->low[axis], high = p->high[axis], ratio = high / low;
+    const double *parts = ratio > 300 ? few : ratio > 20 || axis == 1 ? some : many;
+    for (double ten = pow(10, floor(log10(low))); ten > 0 && ten <= high; ten *= 10)
+        for (int i = 0; parts[i] > 0; i++)
             if (ten * parts[i] >= low && ten * parts[i] <= high)
                 tick(p, out, axis, ten * parts[i]);
 }
 
+static const double most_decades = 1e6; /* beyond, ticks are thinned */
+
 static void ticks(const struct html_plot *p, FILE *out, int axis)
 {
     double ratio = p->linear[axis] ? 1 : p->high[axis] / p->low[axis];
-    if (!p->linear[axis] && (axis == 0 || ratio > 300))
+    if (axis == 0 && p->decades && ratio < most_decades)
+        ticks_of_decades(p, out, axis);
+    else if (!p->linear[axis] && (axis == 0 || ratio > 300))
         ticks_of_powers(p, out, axis);
     else if (ratio < 8)
         ticks_of_steps(p, out, axis);
@@ -231,9 +242,64 @@ void html_plot_begin(struct html_plot *p, FILE *out, const char *title,
     fputs("</text>\n", out);
 }
 
+static void add_box(struct html_plot *p, struct plot_box box)
+{
+    p->boxes =
+        term_realloc_or_exit(p->boxes, (size_t)(p->box_count + 1) * sizeof(*p->boxes));
+    p->boxes[p->box_count++] = box;
+}
+
+void html_plot_add_point(struct html_plot *p, double x, double y)
+{
+    double h = html_plot_x(p, x), v = html_plot_y(p, y);
+    add_box(p, (struct plot_box){h - POINT, v - POINT, h + POINT, v + POINT});
+}
+
+static bool is_free(const struct html_plot *p, struct plot_box at)
+{
+    bool inside = at.left > LEFT && at.right < WIDTH && at.top > TOP - LINE &&
+                  at.bottom < p->height - BOTTOM;
+    for (int i = 0; i < p->box_count && inside; i++) {
+        const struct plot_box *b = &p->boxes[i];
+        inside = at.right <= b->left || at.left >= b->right || at.bottom <= b->top ||
+                 at.top >= b->bottom;
+    }
+    return inside;
+}
+
+void html_plot_label_point(struct html_plot *p, FILE *out, double x, double y,
+                           const char *text)
+{
+    /* On the right, on the left, above and below; then a little up or down too. */
+    static const struct {
+        int side;
+        double down;
+    } places[] = {{1, 0},   {-1, 0}, {1, -.7},  {1, .7},  {-1, -.7},  {-1, .7},
+                  {0, -.9}, {0, .9}, {1, -1.4}, {1, 1.4}, {-1, -1.4}, {-1, 1.4}};
+    static const char *const anchors[] = {"end", "middle", "start"};
+    double width = SMALL_LETTER * term_columns(text), h = html_plot_x(p, x),
+           v = html_plot_y(p, y);
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+        int side = places[i].side;
+        double at = h + side * (POINT + 2), middle = v + places[i].down * SMALL_LINE;
+        double left = at - width * (1 - side) / 2;
+        struct plot_box box = {left, middle - SMALL_LINE / 2.0, left + width,
+                               middle + SMALL_LINE / 2.0};
+        if (!is_free(p, box))
+            continue;
+        add_box(p, box);
+        fprintf(out, "<text class=\"point\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">",
+                at, middle + 3.5, anchors[side + 1]);
+        html_write_escaped(out, text);
+        fputs("</text>\n", out);
+        return;
+    }
+}
+
 void html_plot_end(struct html_plot *p, FILE *out)
 {
     write_labels(p, out);
     free(p->labels);
+    free(p->boxes);
     fputs("</svg>\n", out);
 }

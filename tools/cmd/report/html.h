@@ -21,9 +21,12 @@ enum { PLOT_LABEL_COLUMNS = 16 };
 struct html_plot {
     bool linear[2];       /* x and y: otherwise logarithmic, of values above 0 */
     double least_step[2]; /* between the ticks of a linear axis; 0: any */
+    bool decades;         /* x has ticks of 1, 2, 5 instead of powers of two */
     bool used[2];         /* a point is in the range */
     double low[2], high[2];
     struct plot_label *labels;
+    struct plot_box *boxes; /* that labels of points must not cover */
+    int box_count;
     int label_count, height, right; /* ends of the axes; set by begin */
 };
 void html_plot_extend(struct html_plot *plot, double x, double y);
@@ -36,6 +39,11 @@ void html_plot_begin(struct html_plot *plot, FILE *out, const char *title,
                      const char *x_name, const char *y_name);
 double html_plot_x(const struct html_plot *plot, double x);
 double html_plot_y(const struct html_plot *plot, double y);
+/* Labels points between begin and end: first all points, then the labels, most important
+ * first. One without a free place beside its point is left out. */
+void html_plot_add_point(struct html_plot *plot, double x, double y);
+void html_plot_label_point(struct html_plot *plot, FILE *out, double x, double y,
+                           const char *text);
 void html_plot_end(struct html_plot *plot, FILE *out);
 
 #endif

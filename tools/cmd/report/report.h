@@ -18,6 +18,8 @@ const json_t *report_rows(const struct results *results, int run);
 bool report_is_first_with(const struct results *results, int run, const json_t *row);
 /* Writes letter and device of a run. */
 void report_write_label(FILE *out, const struct results *results, int run);
+/* A line with letters and devices of all runs. */
+void report_write_keys(FILE *out, const struct results *results);
 /* The 95 % interval of a row's median; false and NaN: too few samples. */
 bool report_interval(const json_t *row, double bounds[2]);
 void report_write_interval(FILE *out, const json_t *row);

@@ -30,6 +30,17 @@ void report_write_label(FILE *out, const struct results *r, int run)
     html_write_escaped(out, label);
 }
 
+void report_write_keys(FILE *out, const struct results *r)
+{
+    fputs("<p class=\"soft facts\">", out);
+    for (int i = 0; i < results_count(r); i++) {
+        fprintf(out, "<span class=\"key c%d\">", report_color(i));
+        report_write_label(out, r, i);
+        fputs("</span> ", out);
+    }
+    fputs("</p>\n", out);
+}
+
 bool report_interval(const json_t *row, double out[2])
 {
     double *values;

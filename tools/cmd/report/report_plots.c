@@ -4,6 +4,7 @@
 #include "report/report.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Fields that distinguish the curves of one workload and device. */
@@ -117,18 +118,6 @@ static int curves(FILE *out, const struct results *r, const char *workload,
     return count;
 }
 
-/* The legend above the first figure. */
-static void write_keys(FILE *out, const struct results *r)
-{
-    fputs("<h2>Throughput by batch size</h2>\n<p class=\"soft facts\">", out);
-    for (int i = 0; i < results_count(r); i++) {
-        fprintf(out, "<span class=\"key c%d\">", report_color(i));
-        report_write_label(out, r, i);
-        fputs("</span> ", out);
-    }
-    fputs("</p>\n<div class=\"plots\">\n", out);
-}
-
 void report_write_curves(FILE *out, const struct results *r)
 {
     static const char *const parts[][2] = {{"train", "Training"},
@@ -138,8 +127,11 @@ void report_write_curves(FILE *out, const struct results *r)
         struct html_plot p = {.labels = NULL};
         if (!curves(NULL, r, parts[i][0], &p))
             continue;
-        if (!any)
-            write_keys(out, r);
+        if (!any) {
+            fputs("<h2>Throughput by batch size</h2>\n", out);
+            report_write_keys(out, r);
+            fputs("<div class=\"plots\">\n", out);
+        }
         any = true;
         fprintf(out, "<figure>\n<figcaption><b>%s</b></figcaption>\n", parts[i][1]);
         html_plot_begin(&p, out,
@@ -177,10 +169,11 @@ static void roofline_of(const json_t *run, double *peak, double *slope)
                    : NAN;
 }
 
-/* The bandwidth slope and the compute ceiling. */
-static void draw_roofline(FILE *out, const struct html_plot *p, double peak, double slope,
+/* The bandwidth slope and the compute ceiling, which labels do not cover. */
+static void draw_roofline(FILE *out, struct html_plot *p, double peak, double slope,
                           int color)
 {
+    enum { STEPS = 40 };
     double left = fmax(p->low[0], p->low[1] / slope);
     if (!(peak > 0) || !(slope > 0) || left >= p->high[0])
         return;
@@ -189,6 +182,56 @@ static void draw_roofline(FILE *out, const struct html_plot *p, double peak, dou
             html_plot_x(p, left), html_plot_y(p, fmin(left * slope, peak)),
             html_plot_x(p, corner), html_plot_y(p, fmin(corner * slope, peak)),
             html_plot_x(p, p->high[0]));
+    for (int i = 0; i <= STEPS; i++) {
+        double x = left * pow(p->high[0] / left, (double)i / STEPS);
+        html_plot_add_point(p, x, fmin(x * slope, peak));
+    }
+}
+
+/* "conv1 wgrad": the layer or the shape, and cuDNN's names of the passes. */
+static void name_dot(const json_t *row, char out[64])
+{
+    static const char *const passes[][2] = {{"forward", "fwd"},
+                                            {"apply", "fwd"},
+                                            {"backward", "bwd"},
+                                            {"backward-data", "dgrad"},
+                                            {"backward-weights", "wgrad"}};
+    const char *phase = results_text(row, "phase"), *layer = results_text(row, "layer");
+    for (size_t i = 0; i < sizeof(passes) / sizeof(*passes); i++)
+        if (!strcmp(phase, passes[i][0]))
+            phase = passes[i][1];
+    snprintf(out, 64, "%.20s%s%.12s", *layer ? layer : results_text(row, "shape"), " ",
+             phase);
+}
+
+static int by_seconds(const void *a, const void *b)
+{
+    double x = results_number(*(json_t *const *)a, "seconds");
+    double y = results_number(*(json_t *const *)b, "seconds");
+    return (x < y) - (x > y);
+}
+
+/* Labels the dots, those that take most of the time first. */
+static void name_dots(FILE *out, const struct results *r, int run, struct html_plot *p)
+{
+    const json_t *rows = report_rows(r, run);
+    const json_t **sorted =
+        term_realloc_or_exit(NULL, (json_array_size(rows) + 1) * sizeof(json_t *));
+    size_t count = 0;
+    double x, y;
+    for (size_t k = 0; k < json_array_size(rows); k++)
+        if (operation(json_array_get(rows, k), &x, &y)) {
+            html_plot_add_point(p, x, y);
+            sorted[count++] = json_array_get(rows, k);
+        }
+    qsort(sorted, count, sizeof(json_t *), by_seconds);
+    for (size_t k = 0; k < count; k++) {
+        char name[64];
+        operation(sorted[k], &x, &y);
+        name_dot(sorted[k], name);
+        html_plot_label_point(p, out, x, y, name);
+    }
+    free(sorted);
 }
 
 /* Draws the dots of a run and returns their number; without `out`, extends the plot's
@@ -238,19 +281,20 @@ static void write_roofline(FILE *out, const struct results *r, int run,
                     "FLOP per byte", "GFLOP/s");
     draw_roofline(out, &p, peak, slope, report_color(run));
     dots(out, r, run, &p);
+    name_dots(out, r, run, &p);
     html_plot_end(&p, out);
     fputs("</figure>\n", out);
 }
 
 void report_write_rooflines(FILE *out, const struct results *r)
 {
-    struct html_plot p = {.labels = NULL};
+    struct html_plot p = {.decades = true};
     int count = 0;
     double peak, slope;
     for (int i = 0; i < results_count(r); i++)
         if (dots(NULL, r, i, &p)) {
             roofline_of(results_run(r, i), &peak, &slope);
-            html_plot_extend(&p, NAN, peak);
+            html_plot_extend(&p, peak / slope, peak);
             count++;
         }
     if (!count)
@@ -259,7 +303,8 @@ void report_write_rooflines(FILE *out, const struct results *r)
             "<h2>Roofline</h2>\n<p class=\"soft\">A dot is one phase of an op, counted "
             "as direct computation, so Winograd may exceed the roofline; the dashed "
             "line is the measured peak and the bandwidth of the largest memory "
-            "level.%s</p>\n<div class=\"plots\">\n",
+            "level. Labels, where there is room: fwd is forward, dgrad and wgrad are "
+            "the gradients of data and weights.%s</p>\n<div class=\"plots\">\n",
             count > 1 ? " All devices have the same axes." : "");
     for (int i = 0; i < results_count(r); i++)
         if (dots(NULL, r, i, &(struct html_plot){.labels = NULL}))

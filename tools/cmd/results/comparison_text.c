@@ -37,11 +37,11 @@ void comparison_format_ratio(const struct statistics_ratio *r, char out[64])
     else if (!isfinite(r->low))
         snprintf(out, 64, "about %.2g", r->ratio);
     else if (r->high > 2 * r->low)
-        snprintf(out, 64, "%.2g (%.2g to %.2g)", r->ratio, r->low, r->high);
+        snprintf(out, 64, "%.2g [%.2g - %.2g]", r->ratio, r->low, r->high);
     else {
         /* One digit of the error, two if it starts with 1; at least two of the ratio. */
         int digits = digits_of(fmax((r->high - r->low) / 2, r->ratio * 1e-4));
-        snprintf(out, 64, "%.*f (%.*f to %.*f)", digits, r->ratio, digits, r->low, digits,
+        snprintf(out, 64, "%.*f [%.*f - %.*f]", digits, r->ratio, digits, r->low, digits,
                  r->high);
     }
 }
@@ -74,47 +74,54 @@ static const json_t *best_common(const json_t *a, const json_t *b, const char *w
     return best;
 }
 
-bool comparison_sentence(const struct results *r, int a, int b,
-                         char out[COMPARISON_SENTENCE_BYTES])
+bool comparison_of(const struct results *r, int a, int b, struct comparison_pair *out)
 {
+    const json_t *from = results_run(r, b), *to = results_run(r, a);
     for (int i = 0; i < RANKINGS; i++) {
-        char name_a[RESULTS_LABEL_BYTES], name_b[RESULTS_LABEL_BYTES], times[64];
-        const json_t *from = results_run(r, b), *to = results_run(r, a);
         const json_t *row = best_common(to, from, rankings[i].workload);
         if (!row)
             continue;
-        struct statistics_ratio ratio =
-            comparison_speedup(results_find_same(from, row), row);
-        results_label(r, a, name_a);
-        results_label(r, b, name_b);
-        if (comparison_same_build(to, from)) {
-            snprintf(
-                out, COMPARISON_SENTENCE_BYTES,
-                "%s and %s are the same device and build, so there is no difference: "
-                "%.60s (batch %.0f) differs by %.1f %%, the noise between runs.",
-                name_a, name_b, results_text(row, "net"), results_number(row, "batch"),
-                100 * fabs(ratio.ratio - 1));
-            return true;
-        }
-        bool significant = !(ratio.low <= 1 && ratio.high >= 1);
-        if (ratio.ratio < 1) {
-            char swap[RESULTS_LABEL_BYTES];
-            memcpy(swap, name_a, sizeof(swap));
-            memcpy(name_a, name_b, sizeof(swap));
-            memcpy(name_b, swap, sizeof(swap));
-            ratio =
-                (struct statistics_ratio){1 / ratio.ratio, 1 / ratio.high, 1 / ratio.low};
-        }
-        comparison_format_ratio(&ratio, times);
-        snprintf(out, COMPARISON_SENTENCE_BYTES,
-                 significant ? "%s %s %.60s (batch %.0f) %s times faster than %s."
-                             : "%s %s %.60s (batch %.0f) %s times as fast as %s: not a "
-                               "significant difference.",
-                 name_a, rankings[i].verb, results_text(row, "net"),
-                 results_number(row, "batch"), times, name_b);
+        *out = (struct comparison_pair){
+            .row = row,
+            .verb = rankings[i].verb,
+            .ratio = comparison_speedup(results_find_same(from, row), row),
+            .same_build = comparison_same_build(to, from)};
+        out->significant = !(out->ratio.low <= 1 && out->ratio.high >= 1);
         return true;
     }
     return false;
+}
+
+bool comparison_sentence(const struct results *r, int a, int b,
+                         char out[COMPARISON_SENTENCE_BYTES])
+{
+    char name_a[RESULTS_LABEL_BYTES], name_b[RESULTS_LABEL_BYTES], times[64];
+    struct comparison_pair c;
+    if (!comparison_of(r, a, b, &c))
+        return false;
+    bool slower = c.ratio.ratio < 1 && !c.same_build;
+    const struct statistics_ratio ratio =
+        slower ? (struct statistics_ratio){1 / c.ratio.ratio, 1 / c.ratio.high,
+                                           1 / c.ratio.low}
+               : c.ratio;
+    results_label(r, slower ? b : a, name_a);
+    results_label(r, slower ? a : b, name_b);
+    if (c.same_build) {
+        snprintf(out, COMPARISON_SENTENCE_BYTES,
+                 "%s and %s are the same device and build, so there is no difference: "
+                 "%.60s (batch %.0f) differs by %.1f %%, the noise between runs.",
+                 name_a, name_b, results_text(c.row, "net"),
+                 results_number(c.row, "batch"), 100 * fabs(ratio.ratio - 1));
+        return true;
+    }
+    comparison_format_ratio(&ratio, times);
+    snprintf(out, COMPARISON_SENTENCE_BYTES,
+             c.significant ? "%s %s %.60s (batch %.0f) %s times faster than %s."
+                           : "%s %s %.60s (batch %.0f) %s times as fast as %s: not a "
+                             "significant difference.",
+             name_a, c.verb, results_text(c.row, "net"), results_number(c.row, "batch"),
+             times, name_b);
+    return true;
 }
 
 int comparison_fastest_run(const struct results *r)

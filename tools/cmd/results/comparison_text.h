@@ -12,11 +12,21 @@ enum { COMPARISON_SENTENCE_BYTES = 1200 };
 /* Speedup of row `to` over row `from`. */
 struct statistics_ratio comparison_speedup(const json_t *from, const json_t *to);
 
-/* "4.5 +- 0.1": the ratio rounded to the digits of its error. */
+/* "4.5 [4.3 - 4.7]": the ratio and its interval, rounded to the digits of its error. */
 void comparison_format_ratio(const struct statistics_ratio *ratio, char out[64]);
 
-/* "A trained small (batch 128) 4.5 +- 0.1 times faster than B", for training, else
- * inference. False: no common workload. */
+/* The speed of run `a` relative to `b` in training, else in inference, at the batch at
+ * which `a` is fastest. False: no common workload. */
+struct comparison_pair {
+    const json_t *row; /* of `a` */
+    const char *verb;  /* "trained" */
+    struct statistics_ratio ratio;
+    bool significant, same_build; /* comparison_same_build */
+};
+bool comparison_of(const struct results *results, int a, int b,
+                   struct comparison_pair *out);
+
+/* The same: "A trained small (batch 128) 4.5 [4.3 - 4.7] times faster than B." */
 bool comparison_sentence(const struct results *results, int a, int b,
                          char out[COMPARISON_SENTENCE_BYTES]);
 

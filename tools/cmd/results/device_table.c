@@ -12,10 +12,13 @@ static const struct table_column columns[] = {
     {.key = "device", .title = "Device", .left = true},
     {.key = "driver", .left = true},
     {.key = "train_images_per_second", .title = "Train img/s"},
+    {.key = "train_batch", .title = "at batch"},
     {.key = "inference_images_per_second", .title = "Infer img/s"},
+    {.key = "inference_batch", .title = "at batch"},
     {.key = "train_roofline_fraction", .title = "Roofline"},
     {.key = "train_joules_per_1000_images", .title = "J/1,000", .optional = true},
     {.key = "latency_ms", .title = "Latency ms"},
+    {.key = "latency_backend", .title = "Latency by", .left = true},
     {.key = "latency_p99_ms", .title = "p99 ms"},
     {.key = "gflops", .title = "GFLOP/s"},
     {.key = "read_gb_s", .title = "GB/s"},
@@ -40,6 +43,12 @@ const json_t *results_best_row(const json_t *run, const char *workload)
             best = row;
     }
     return best;
+}
+
+const char *results_backend_name(const json_t *row)
+{
+    const char *backend = results_text(row, "backend");
+    return !*backend ? "" : strcmp(backend, "host") != 0 ? "OpenCL" : "C code";
 }
 
 /* The first rather than the best, to compare devices at the same batch. */
@@ -117,10 +126,13 @@ static void add_row(struct table *t, const struct results *r, int index)
     table_text(t, label);
     table_text(t, results_text(run, "device.driver"));
     cell(t, results_number(train, "median"), "%.1f");
+    cell(t, results_number(train, "batch"), "%.0f");
     cell(t, results_number(infer, "median"), "%.1f");
+    cell(t, results_number(infer, "batch"), "%.0f");
     percent_cell(t, results_number(train, "roofline_fraction"));
     cell(t, results_number(train, "joules_per_1000_images"), "%.3g");
     cell(t, results_number(latency, "median"), "%.3f");
+    table_text(t, results_backend_name(latency));
     cell(t, results_number(latency, "p99"), "%.3f");
     cell(t, 1e-9 * results_number(run, "roofline.flops_per_second"), "%.1f");
     cell(t, 1e-9 * results_number(memory, "read_bytes_per_second"), "%.1f");
@@ -189,6 +201,39 @@ static void print_accuracy_parity(const struct results *r)
     }
 }
 
+static void format_number(double value, char out[32])
+{
+    if (value < 1000)
+        snprintf(out, 32, "%.3g", value);
+    else
+        snprintf(out, 32, "%s", table_thousands(value));
+}
+
+bool device_table_noise(const json_t *run, char out[DEVICE_TABLE_NOISE_BYTES])
+{
+    double bounds[2];
+    char key[RESULTS_LABEL_BYTES], low[32], high[32];
+    const json_t *row = results_noisiest_row(run, bounds);
+    if (!row)
+        return false;
+    results_workload_key(row, key);
+    format_number(bounds[0], low);
+    format_number(bounds[1], high);
+    snprintf(out, DEVICE_TABLE_NOISE_BYTES,
+             "the machine was busy: %s has a 95 %% interval of %s to %s %.20s; end other "
+             "programs and measure again",
+             key, low, high, results_text(row, "unit"));
+    return true;
+}
+
+static void warn_of_noise(const struct results *r, int index)
+{
+    char label[RESULTS_LABEL_BYTES], noise[DEVICE_TABLE_NOISE_BYTES];
+    results_label(r, index, label);
+    if (device_table_noise(results_run(r, index), noise))
+        term_warn("%s: %s", label, noise);
+}
+
 void device_table_build(struct table *t, const struct results *r,
                         enum table_format format)
 {
@@ -207,7 +252,9 @@ void device_table_legend(const struct results *r, char out[DEVICE_TABLE_LEGEND_B
         convergence = convergence ? convergence : first_convergence_row(run);
     }
     int at = snprintf(out, DEVICE_TABLE_LEGEND_BYTES,
-                      "Train, Infer: throughput at the best batch. Roofline: fraction of "
+                      "Train, Infer: throughput at the batch where it is best. Latency "
+                      "by: what answered fastest, OpenCL or weft's C code on the "
+                      "processor. Roofline: fraction of "
                       "the roofline in training. %sGB/s: read bandwidth of the largest "
                       "memory level.",
                       energy ? "J/1,000: joules of the whole machine per 1,000 training "
@@ -245,8 +292,10 @@ int device_table_write(const struct results *r, enum table_format format)
         comparison_print(r, format);
         term_flush_stdout();
     }
-    for (int i = 0; i < results_count(r); i++)
+    for (int i = 0; i < results_count(r); i++) {
         failed += print_errors(r, i);
+        warn_of_noise(r, i);
+    }
     print_accuracy_parity(r);
     return failed;
 }

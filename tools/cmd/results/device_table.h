@@ -13,9 +13,17 @@ int device_table_write(const struct results *results, enum table_format format);
 void device_table_build(struct table *table, const struct results *results,
                         enum table_format format);
 /* Explains its columns. */
-enum { DEVICE_TABLE_LEGEND_BYTES = 600 };
+enum { DEVICE_TABLE_LEGEND_BYTES = 800 };
 void device_table_legend(const struct results *results,
                          char out[DEVICE_TABLE_LEGEND_BYTES]);
+
+/* Says that the samples of a run vary more than they do on a quiet machine, and which;
+ * false: they do not. */
+enum { DEVICE_TABLE_NOISE_BYTES = 600 };
+bool device_table_noise(const json_t *run, char out[DEVICE_TABLE_NOISE_BYTES]);
+
+/* The code that a row of latency was measured with, or "". */
+const char *results_backend_name(const json_t *row);
 
 /* Saves to a JSON file, unless `path` is NULL. */
 enum app_exit results_save_if_named(const struct app *app, const struct results *results,

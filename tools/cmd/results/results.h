@@ -52,10 +52,14 @@ void results_label(const struct results *results, int index,
                    char out[RESULTS_LABEL_BYTES]);
 /* A short label, "A", "B", ..., in a static buffer. */
 const char *results_letter(int index);
-/* Device name and short platform. */
+/* device_short_name. */
 void results_device_name(const json_t *run, char out[RESULTS_LABEL_BYTES]);
 /* Identifies a measurement across runs: "train small 28x28x1 batch 128". */
 void results_workload_key(const json_t *row, char out[RESULTS_LABEL_BYTES]);
+
+/* The passed row of throughput or latency whose samples vary most; NULL: all of them are
+ * steady. Receives the 95 % interval. */
+const json_t *results_noisiest_row(const json_t *run, double bounds[2]);
 
 /* True for durations, where smaller is better. */
 bool results_is_time(const json_t *row);

@@ -3,7 +3,9 @@
 #define _GNU_SOURCE
 #include "results/results.h"
 
+#include "core/device_name.h"
 #include "core/paths.h"
+#include "core/statistics.h"
 
 #include <errno.h>
 #include <math.h>
@@ -89,12 +91,8 @@ void results_device_name(const json_t *run, char out[RESULTS_LABEL_BYTES])
 {
     struct weft_device_info d;
     snprintf(d.platform, sizeof(d.platform), "%s", results_text(run, "device.platform"));
-    const char *name = results_text(run, "device.name"),
-               *platform = app_platform_name(&d);
-    if (*platform && strcmp(platform, name))
-        snprintf(out, RESULTS_LABEL_BYTES, "%.150s (%.100s)", name, platform);
-    else
-        snprintf(out, RESULTS_LABEL_BYTES, "%.150s", name);
+    snprintf(d.name, sizeof(d.name), "%s", results_text(run, "device.name"));
+    device_short_name(&d, out);
 }
 
 static bool same_before(const struct results *r, int a, int b, const char *path)
@@ -175,4 +173,28 @@ const json_t *results_find_same(const json_t *run, const json_t *row)
             return candidate;
     }
     return NULL;
+}
+
+const json_t *results_noisiest_row(const json_t *run, double out[2])
+{
+    static const char *const workloads[] = {"train", "inference", "latency"};
+    const json_t *rows = json_object_get(run, "rows"), *worst = NULL;
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        double *values, bounds[2];
+        bool timed = false;
+        for (size_t k = 0; k < sizeof(workloads) / sizeof(*workloads); k++)
+            timed = timed || !strcmp(results_text(row, "workload"), workloads[k]);
+        if (!timed || !results_passed(row))
+            continue;
+        int count = results_samples(row, &values);
+        bool known = statistics_interval(values, count, bounds);
+        free(values);
+        if (!known || !statistics_is_noisy(bounds) ||
+            (worst && bounds[1] * out[0] <= out[1] * bounds[0]))
+            continue;
+        worst = row;
+        memcpy(out, bounds, sizeof(bounds));
+    }
+    return worst;
 }
