@@ -63,7 +63,7 @@ def report(message):
 
 
 def usable_cards(kit, cards):
-    """Cards with a compiler; names the others."""
+    """Cards with a compiler; prints the others."""
     usable, missing = [], {}
     for card in cards:
         try:
@@ -72,7 +72,7 @@ def usable_cards(kit, cards):
         except compilers.Missing as why:
             missing.setdefault(str(why), []).append(card.name)
     for why, names in missing.items():
-        report(f"{', '.join(names)} left out: {why}")
+        report(f"not compiled for {', '.join(names)}: {why}")
     return usable
 
 
@@ -155,9 +155,12 @@ def attribute_flops(step):
 
 
 def survey(recorder, kit, cards, workloads, family="auto", jobs=2):
-    steps = record(recorder, kit, usable_cards(kit, cards), workloads, family)
-    made = compile_all(kit, steps, jobs)
-    for step in steps:
+    """Steps on a card without a compiler are recorded alone."""
+    usable = usable_cards(kit, cards)
+    steps = record(recorder, kit, cards, workloads, family)
+    compiled = [step for step in steps if step.card in usable]
+    made = compile_all(kit, compiled, jobs)
+    for step in compiled:
         for row in step.rows:
             attach(row, made)
         defer_partial_sums(step)
