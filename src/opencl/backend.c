@@ -79,7 +79,11 @@ static enum weft_status ocl_open(weft_context *ctx,
     d->build_options =
         d->base.family == WEFT_FAMILY_VEC ? "" : c.work_group_family_options;
     d->is_cpu = info->kind == WEFT_DEVICE_CPU && !(d->quirks & OCL_QUIRK_SOFTWARE_GPU);
-    d->compute_units = info->compute_units ? info->compute_units : 1;
+    d->compute_units = info->compute_units;
+    if (d->quirks & OCL_QUIRK_COUNTS_EXECUTION_UNITS)
+        d->compute_units /= OCL_EXECUTION_UNITS;
+    if (!d->compute_units)
+        d->compute_units = 1;
     d->max_work_group_size = info->max_work_group_size;
     d->local_mem_bytes = info->local_mem_bytes;
     d->max_alloc = info->max_alloc_bytes;

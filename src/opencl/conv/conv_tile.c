@@ -33,15 +33,28 @@ struct tile {
 static const struct tile tiles[] = {
     {128, 128, 16, 8, 8, 82, "NVIDIA"}, {128, 128, 8, 8, 8, 80, NULL},
     {128, 64, 8, 8, 8, 75, NULL},       {64, 64, 16, 8, 8, 67, "NVIDIA"},
-    {64, 64, 8, 8, 8, 65, NULL},        {128, 32, 16, 8, 4, 58, NULL},
-    {64, 32, 16, 4, 4, 45, NULL},       {32, 32, 16, 4, 4, 40, NULL},
-    {64, 16, 16, 4, 4, 35, NULL},       {16, 64, 16, 4, 4, 35, NULL},
+    {64, 64, 8, 8, 8, 65, NULL},        {64, 64, 8, 8, 4, 60, "Intel"},
+    {128, 32, 16, 8, 4, 58, NULL},      {64, 32, 16, 4, 4, 45, NULL},
+    {32, 32, 16, 4, 4, 40, NULL},       {64, 16, 16, 4, 4, 35, NULL},
+    {16, 64, 16, 4, 4, 35, NULL},
 };
 
-/* Most accumulators of a work-item: Apple's compiler spills more. */
-static int max_accumulators(const struct ocl_device *device)
+/* Most accumulators of a work-item that compilers keep in registers, with vector loads of
+ * A and with scalar ones, which take more registers. */
+static const struct {
+    const char *vendor;
+    int accumulators, with_scalar_loads;
+} register_limits[] = {{"Apple", 16, 16}, {"Intel", 32, 16}, {"", 64, 64}};
+
+static int max_accumulators(const struct ocl_device *device, const struct ocl_gemm *p)
 {
-    return strstr(device->base.info.vendor, "Apple") ? 16 : 64;
+    int channels = p->pass == OCL_PASS_BWD_DATA ? p->conv.k : p->conv.c;
+    bool scalar_loads = channels / p->conv.groups % 4 != 0;
+    size_t i = 0;
+    while (!strstr(device->base.info.vendor, register_limits[i].vendor))
+        i++;
+    return scalar_loads ? register_limits[i].with_scalar_loads
+                        : register_limits[i].accumulators;
 }
 
 static int items_of(const int *values)
@@ -80,7 +93,7 @@ static bool tile_fits(const struct ocl_device *device, const struct ocl_gemm *p,
     return values[MWG] * values[KWG] % (4 * items) == 0 &&
            values[NWG] * values[KWG] % (4 * items) == 0 && items % values[KWG] == 0 &&
            values[NWG] <= items && (size_t)items <= device->max_work_group_size &&
-           values[MWI] * values[NWI] <= max_accumulators(device) &&
+           values[MWI] * values[NWI] <= max_accumulators(device, p) &&
            local_mem_bytes(p, values) <= device->local_mem_bytes;
 }
 

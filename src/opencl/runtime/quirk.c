@@ -44,6 +44,8 @@ static const struct {
      * Debian 13) and are built without optimization. */
     {{"Portable Computing Language", .driver = "6.", .types = CL_DEVICE_TYPE_CPU},
      .work_group_family_options = "-cl-opt-disable"},
+    {{"Intel(R) OpenCL", .types = CL_DEVICE_TYPE_GPU},
+     .quirks = OCL_QUIRK_COUNTS_EXECUTION_UNITS},
     /* Its binaries are PTX; its own cache contains machine code. */
     {{"NVIDIA"}, .quirks = OCL_QUIRK_HAS_OWN_CACHE},
 };
