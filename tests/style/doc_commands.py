@@ -83,6 +83,7 @@ SKIPPED = [
     (r"^tools/dev/calibration", "tools/dev/calibration --help", "minutes"),
     (r"^tools/dev/decoding", "tools/dev/decoding --help", "minutes on a quiet machine"),
     (r"^docs/learn/make_images.py", None, "half a minute"),
+    (r"^tools/dev/gpu_survey/install.py", None, "downloads compilers"),
     (r"^tools/dev/gpu-survey", "tools/dev/gpu-survey --help", "downloads compilers"),
     (r"^tools/dev/driver-matrix", "tools/dev/driver-matrix --help", "downloads packages"),
     (r"^tools/dev/scorecard", "tools/dev/scorecard --help", "minutes"),

@@ -114,7 +114,7 @@ def product(card, call, kernel, part_bytes):
     local = loop.get("local_bytes", 0) * wave / card.local_rate * rounds
     scratch = loop.get("scratch", 0) * 16 * wave / SCRATCH_RATE * rounds
     stall = (LOOP_STALL + BARRIER * loop.get("barriers", 1)) * rounds
-    busiest, clocks = up(count, card.units), 0.0
+    busiest, clocks, waits = up(count, card.units), 0.0, 0.0
     for groups in (*[held] * (busiest // held), busiest % held):
         if groups:
             each = up(groups * waves, card.schedulers) * item
@@ -122,6 +122,7 @@ def product(card, call, kernel, part_bytes):
             # A wave by itself waits for loads that were sent a round before.
             alone = item + stall + max(0.0, card.latency * rounds - each)
             clocks += max(together, alone)
+            waits += alone if alone > together else 0.0
     hertz = card.ghz * 1e9
     moved = part_bytes + traffic.partial_sum_bytes(call)
     staged = 4.0 * count * rounds * call["KWG"] * (call["MWG"] + call["NWG"])
@@ -130,8 +131,8 @@ def product(card, call, kernel, part_bytes):
               "scratch": per_unit * scratch, "l2": staged / (card.l2 * 1e9),
               "memory": moved / (card.dram * DRAM_SHARE * 1e9)}
     seconds = max(clocks / hertz, bounds["l2"], bounds["memory"])
-    if seconds > 1.3 * max(bounds.values()):
-        bounds["latency"] = seconds
+    if waits > 0.5 * clocks:
+        bounds["latency"] = waits / hertz
     return estimate(card, launch, seconds, bounds, held, waves, rounds, moved, False)
 
 
