@@ -4,22 +4,33 @@
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
 
 
 class Browser:
-    """`with Browser() as b`; b.found is False where Chromium is not installed."""
+    """`with Browser() as b`; b.missing says why there is none. b.events are those of the
+    domains that are enabled, since the last open()."""
 
     def __init__(self):
         self.program = shutil.which("chromium") or shutil.which("chromium-browser")
-        self.found = bool(self.program)
-        self.number, self.session, self.rest = 0, None, b""
+        self.missing = "" if self.program else "Chromium is not installed"
+        self.number, self.session, self.rest, self.events = 0, None, b"", []
+        self.process = None
 
     def __enter__(self):
-        if not self.found:
+        if self.missing:
             return self
+        self.start()
+        try:
+            self.call("Browser.getVersion")
+        except OSError as error:
+            self.missing = f"Chromium does not start: {error}"
+        return self
+
+    def start(self):
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         to_read, self.to = os.pipe()
         self.of, to_write = os.pipe()
@@ -32,10 +43,9 @@ class Browser:
             pass_fds=(to_read, to_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_read)
         os.close(to_write)
-        return self
 
     def __exit__(self, *_):
-        if not self.found:
+        if not self.process:
             return
         self.session = None
         try:
@@ -44,11 +54,15 @@ class Browser:
             pass
         os.close(self.to)
         os.close(self.of)
-        self.process.wait(timeout=60)
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.profile.cleanup()
 
     def call(self, method, **params):
-        """The result of a command; events are dropped."""
+        """The result of a command."""
         self.number += 1
         message = {"id": self.number, "method": method, "params": params}
         if self.session:
@@ -56,6 +70,8 @@ class Browser:
         os.write(self.to, json.dumps(message).encode() + b"\0")
         while True:
             while b"\0" not in self.rest:
+                if not select.select([self.of], [], [], 60)[0]:
+                    raise OSError("no reply in 60 s")
                 more = os.read(self.of, 1 << 16)
                 if not more:
                     raise OSError("Chromium has ended")
@@ -66,15 +82,27 @@ class Browser:
                 if "error" in reply:
                     raise RuntimeError(f"{method}: {reply['error']}")
                 return reply["result"]
+            if "method" in reply:
+                self.events.append(reply)
 
-    def open(self, url):
+    def open(self, url, *domains):
+        """In a page of its own, with the events of these domains."""
+        self.session = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target,
                                  flatten=True)["sessionId"]
-        self.call("Page.enable")
+        self.events = []
+        for domain in ("Page", *domains):
+            self.call(f"{domain}.enable")
+        self.call("Emulation.setFocusEmulationEnabled", enabled=True)
         self.call("Page.navigate", url=url)
         self.run("new Promise(done => document.readyState === 'complete' ? done() "
                  ": window.addEventListener('load', () => done()))")
+
+    def close(self):
+        """The page."""
+        self.call("Page.close")
+        self.session = None
 
     def run(self, script):
         """The value of an expression of JavaScript, or of the promise that it is."""
@@ -90,6 +118,11 @@ class Browser:
         self.call("Emulation.setTouchEmulationEnabled", enabled=width < 600)
         self.call("Emulation.setEmulatedMedia", features=[
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+
+    def key(self, name):
+        for kind in ("rawKeyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name,
+                      windowsVirtualKeyCode={"Tab": 9, "Enter": 13}[name])
 
     def screenshot(self, path):
         data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)

@@ -541,8 +541,8 @@ def page():
     pixels, _ = images(1, 1)
     right = expected([png(pixels[0])])[0]
     with Browser() as browser, Server() as server:
-        if not browser.found:
-            return skip("the page: Chromium is not installed")
+        if browser.missing:
+            return skip(f"the page: {browser.missing}")
         browser.open(server.url)
         browser.size(390, 800)
         browser.run("window.broken = []; document.addEventListener('securitypolicyviolation', "

@@ -11,9 +11,9 @@ PACKAGES_BUILD="gcc libc6-dev meson pkg-config ocl-icd-opencl-dev libclblast-dev
 PACKAGES_RUN="pocl-opencl-icd dataset-fashion-mnist"
 
 # To test: C++ for the headers, clang for kernels, formatting and fuzzing, two more OpenCL
-# drivers (Mesa and Oclgrind), pip for Intel's, and the test data of ONNX.
+# drivers (Mesa, Oclgrind), pip for Intel's, the test data of ONNX, a browser for pages.
 PACKAGES_TEST="g++ clang libclang-rt-14-dev clang-format mesa-opencl-icd oclgrind
-    python3-pip libonnx-testdata"
+    python3-pip libonnx-testdata chromium"
 
 # The packages among "$@" that are not installed.
 missing_packages() {

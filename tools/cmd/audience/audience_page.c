@@ -81,7 +81,10 @@ static void write_customer(FILE *out, const struct audience *a, const struct cus
 static void write_segments(FILE *out, const struct audience *a)
 {
     fputs("<h2>Segments</h2>\n<p class=\"soft\">Customers by the category that leads "
-          "among their images.</p>\n<div class=\"wide\"><table><thead><tr><th>Leading "
+          "among their images.</p>\n",
+          out);
+    html_open_wide(out, "Segments");
+    fputs("<table><thead><tr><th>Leading "
           "category<th class=\"n\">Customers<th class=\"n\">Share</thead><tbody>\n",
           out);
     for (int pass = 0; pass <= a->net.classes; pass++) {

@@ -44,7 +44,9 @@ static void write_noise(FILE *out, const struct sheet *sheet)
 {
     const struct clean_data *data = sheet->data;
     const struct clean_result *r = sheet->result;
-    fputs("<h2>Classes</h2>\n<div class=\"wide\"><table><thead><tr><th>Label<th "
+    fputs("<h2>Classes</h2>\n", out);
+    html_open_wide(out, "Classes");
+    fputs("<table><thead><tr><th>Label<th "
           "class=\"n\">Images<th class=\"n\">Probably wrong %<th>Mostly</thead><tbody>\n",
           out);
     for (int c = 0; c < data->classes; c++) {

@@ -191,7 +191,7 @@ static void write_layers(FILE *out, const struct look *look)
               "relative to its norm, mean and largest of eight directions.",
               out);
     fputs("</p>\n", out);
-    page_write_table(out, &t);
+    page_write_table(out, &t, "Layers");
     table_free(&t);
     fputs(many ? "<details><summary>What each layer makes of the image</summary>\n"
                : "<h2>What each layer makes of the image</h2>\n",
@@ -251,7 +251,7 @@ static void write_shift(FILE *out, const struct look *look)
     look_shift_table(look, &t, out, TABLE_HUMAN);
     fputs("<h2>Shifted by one pixel</h2>\n", out);
     write_sentence(out, "shift", look_shift_sentence(look));
-    page_write_table(out, &t);
+    page_write_table(out, &t, "Shifted by one pixel");
     table_free(&t);
 }
 

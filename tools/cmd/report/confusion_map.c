@@ -77,9 +77,10 @@ static void write_map(FILE *out, const struct confusion *c, const char *const *n
     int order[MOST_MAPPED];
     order_classes(c, order);
     fputs("<p class=\"soft\">Rows are true classes, columns predictions; the darker, the "
-          "larger the share of the row. Classes that are confused stand together.</p>\n"
-          "<div class=\"wide\"><table class=\"map\"><thead><tr><th>",
+          "larger the share of the row. Classes that are confused stand together.</p>\n",
           out);
+    html_open_wide(out, "Confusion matrix");
+    fputs("<table class=\"map\"><thead><tr><th>", out);
     for (int i = 0; i < c->classes; i++) {
         fputs("<th scope=\"col\"><span>", out);
         html_write_escaped(out, names[order[i]]);

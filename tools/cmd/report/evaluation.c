@@ -126,7 +126,8 @@ static void write_classes(FILE *out, const struct report_evaluation *e)
     if (shown < classes)
         fprintf(out, "<p class=\"soft\">The %d of %s with the lowest F1.</p>\n", shown,
                 table_thousands(classes));
-    fputs("<div class=\"wide\"><table><thead><tr><th>Class<th class=\"n\">Precision %"
+    html_open_wide(out, "Classes");
+    fputs("<table><thead><tr><th>Class<th class=\"n\">Precision %"
           "<th class=\"n\">Recall %<th class=\"n\">F1 %<th class=\"n more\">Images"
           "<th>Most often confused with</thead><tbody>\n",
           out);

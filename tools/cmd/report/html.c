@@ -37,6 +37,13 @@ void html_write_escaped(FILE *out, const char *text)
     }
 }
 
+void html_open_wide(FILE *out, const char *label)
+{
+    fputs("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"", out);
+    html_write_escaped(out, label);
+    fputs("\">", out);
+}
+
 void html_write_number(FILE *out, double value)
 {
     if (!isfinite(value))

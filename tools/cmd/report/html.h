@@ -12,6 +12,9 @@ extern const char html_style[];
 
 /* Escapes for text and attribute values. */
 void html_write_escaped(FILE *out, const char *text);
+/* Opens a <div> that scrolls, by keyboard too, if its table is wider than the page.
+ * `label`: its name for screen readers. */
+void html_open_wide(FILE *out, const char *label);
 /* Three digits, or thousands separators from 1,000 on; a dash if not finite. */
 void html_write_number(FILE *out, double value);
 

@@ -169,7 +169,9 @@ static void write_rows(FILE *out, const struct step_timing *t, struct row *rows,
 
 static void write_parts(FILE *out, const struct step_timing *t)
 {
-    fputs("<details><summary>Parts of the step</summary>\n<div class=\"wide\"><table>"
+    fputs("<details><summary>Parts of the step</summary>\n", out);
+    html_open_wide(out, "Parts of the step");
+    fputs("<table>"
           "<thead><tr><th>Layer<th>Phase<th class=\"n\">ms<th class=\"n more\">GFLOP/s"
           "<th class=\"n\">Roofline<th class=\"more\">Bound<th class=\"more\">Kernels"
           "</thead><tbody>\n",

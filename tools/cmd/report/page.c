@@ -23,9 +23,10 @@ void page_begin(FILE *out, const char *title, int reload_seconds)
     fprintf(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", html_style);
 }
 
-void page_write_table(FILE *out, const struct table *t)
+void page_write_table(FILE *out, const struct table *t, const char *label)
 {
-    fputs("<div class=\"wide\"><table>", out);
+    html_open_wide(out, label);
+    fputs("<table>", out);
     for (int row = -1; row < t->cell_count / t->column_count; row++) {
         fputs(row < 0 ? "<thead><tr>" : "<tr>", out);
         for (int c = 0; c < t->column_count; c++) {

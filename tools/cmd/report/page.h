@@ -9,7 +9,7 @@
  * never. */
 void page_begin(FILE *out, const char *title, int reload_seconds);
 /* The columns that a text table shows, and have data. */
-void page_write_table(FILE *out, const struct table *table);
+void page_write_table(FILE *out, const struct table *table, const char *label);
 /* weft's version, and the end of the page. */
 void page_end(FILE *out);
 

@@ -169,7 +169,9 @@ static void write_overview(FILE *out, const struct results *r)
     char about[DEVICE_TABLE_LEGEND_BYTES];
     device_table_build(&t, r, TABLE_HUMAN);
     device_table_legend(r, about);
-    fputs("<div class=\"wide whole\"><table><thead><tr><th>", out);
+    fputs("<div class=\"whole\">", out);
+    html_open_wide(out, "Devices");
+    fputs("<table><thead><tr><th>", out);
     for (int i = 0; i < results_count(r); i++)
         fprintf(out, "<th class=\"n key c%d\">%s", report_color(i), results_letter(i));
     fputs("</thead><tbody>\n", out);
@@ -184,7 +186,7 @@ static void write_overview(FILE *out, const struct results *r)
         }
         fputc('\n', out);
     }
-    fputs("</tbody></table></div>\n<p class=\"soft\">", out);
+    fputs("</tbody></table></div></div>\n<p class=\"soft\">", out);
     html_write_escaped(out, about);
     fputs("</p>\n", out);
     table_free(&t);

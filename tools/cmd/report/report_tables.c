@@ -50,17 +50,21 @@ void report_write_convergence(FILE *out, const struct results *r)
                 before = before || results_matching_convergence(results_run(r, m), row);
             if (before)
                 continue;
-            if (!any)
+            if (!any) {
                 fputs(
                     "<h2>Convergence</h2>\n<p class=\"soft\">Test accuracy after a fixed "
                     "number of steps from equal initial weights; devices should differ "
                     "by rounding only, so differences beyond three standard errors are "
                     "marked. Time is training time to the target; a dash: not "
-                    "reached.</p>\n"
-                    "<div class=\"wide whole\"><table><thead><tr><th>Network"
-                    "<th class=\"n\">Batch<th class=\"n more\">Steps<th><th class=\"n\">"
+                    "reached.</p>\n<div class=\"whole\">",
+                    out);
+                html_open_wide(out, "Convergence");
+                fputs(
+                    "<table><thead><tr><th>Network<th class=\"n\">Batch<th class=\"n "
+                    "more\">Steps<th><th class=\"n\">"
                     "Accuracy<th class=\"n\">Target<th class=\"n\">Time</thead><tbody>\n",
                     out);
+            }
             any = true;
             for (int m = i; m < results_count(r); m++) {
                 const json_t *same = results_matching_convergence(results_run(r, m), row);
@@ -68,7 +72,7 @@ void report_write_convergence(FILE *out, const struct results *r)
                     write_convergence_rows(out, m, same, row);
             }
         }
-    fputs(any ? "</tbody></table></div>\n" : "", out);
+    fputs(any ? "</tbody></table></div></div>\n" : "", out);
 }
 
 static bool has_layers(const struct results *r, int run)
@@ -115,8 +119,10 @@ void report_write_layers(FILE *out, const struct results *r)
                 continue;
             if (!any) {
                 fputs("<h2>Layers</h2>\n<p class=\"soft\">Roofline fraction of each "
-                      "segment of a training step.</p>\n<div class=\"wide\">"
-                      "<table><thead><tr><th>Layer<th class=\"more\">Text<th>Phase"
+                      "segment of a training step.</p>\n",
+                      out);
+                html_open_wide(out, "Layers");
+                fputs("<table><thead><tr><th>Layer<th class=\"more\">Text<th>Phase"
                       "<th class=\"n\">Batch",
                       out);
                 for (int m = 0; m < results_count(r); m++)
@@ -187,12 +193,15 @@ void report_write_numbers(FILE *out, const struct results *r)
             "<details open class=\"numbers\"><summary>All numbers</summary>\n<p "
             "class=\"soft\">ok: "
             "matches the host backend. 95 %%: interval of the "
-            "median.%s</p>\n<div class=\"wide\"><table><thead><tr><th><th>Workload"
-            "<th class=\"n\">Median<th>Unit<th class=\"n more\">95 %%"
+            "median.%s</p>\n",
+            energy ? " J/1,000: joules of the whole machine per 1,000 images." : "");
+    html_open_wide(out, "All numbers");
+    fprintf(out,
+            "<table><thead><tr><th><th>Workload<th class=\"n\">Median<th>Unit<th "
+            "class=\"n more\">95 %%"
             "<th class=\"n more\">Min<th class=\"n more\">Max<th class=\"n more\">p95"
             "<th class=\"n more\">p99<th class=\"n more\">Samples<th class=\"n\">Roofline"
             "%s<th>Result</thead><tbody>\n",
-            energy ? " J/1,000: joules of the whole machine per 1,000 images." : "",
             energy ? "<th class=\"n more\">J/1,000" : "");
     for (int i = 0; i < results_count(r); i++)
         for (size_t k = 0; k < json_array_size(report_rows(r, i)); k++)

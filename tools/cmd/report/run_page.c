@@ -209,9 +209,9 @@ static void write_epochs(FILE *out, const struct run_page *page)
                    {"Val loss", "val_loss", 1},  {"Val %", "val_accuracy", 100},
                    {"Rate", "learning_rate", 1}, {"Images/s", "images_per_second", 1}};
     enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
-    fputs("<details><summary>All epochs</summary>\n<div class=\"wide\"><table><thead><tr>"
-          "<th class=\"n\">Epoch",
-          out);
+    fputs("<details><summary>All epochs</summary>\n", out);
+    html_open_wide(out, "All epochs");
+    fputs("<table><thead><tr><th class=\"n\">Epoch", out);
     for (int c = 0; c < COLUMNS; c++)
         fprintf(out, "<th class=\"n\">%s", columns[c].title);
     fputs("</thead><tbody>\n", out);
@@ -300,7 +300,7 @@ void run_page_write(FILE *out, const void *priv)
     const struct run_page *page = priv;
     write_head(out, page);
     if (page->results)
-        page_write_table(out, page->results);
+        page_write_table(out, page->results, "Runs");
     if (page->evaluation)
         report_write_result(out, page->evaluation);
     write_curves(out, page);

@@ -98,7 +98,8 @@ void report_write_data(FILE *out, const weft_dataset *data)
             table_thousands(info.count), table_thousands(info.classes), info.height,
             info.width, info.channels,
             shown < info.classes ? " Other classes are left out here." : "");
-    fputs("<div class=\"wide\"><table class=\"data\"><thead><tr><th>Class<th class=\"n\">"
+    html_open_wide(out, "Training images");
+    fputs("<table class=\"data\"><thead><tr><th>Class<th class=\"n\">"
           "Images<th>Mean<th>Samples</thead><tbody>\n",
           out);
     for (int c = 0; c < shown; c++) {
