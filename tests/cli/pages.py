@@ -265,6 +265,27 @@ def finds(browser):
             check(any(f.startswith(wrong) for f in found), f"the planted '{wrong}' is not found in {[*found]}")
 
 
+def serve(browser, shots):
+    """The page of weft serve with an answer to a file, and with one that cannot be read."""
+    server = subprocess.Popen([WEFT, "serve", "run", "-d", "cpu", "--port", "0", "--unsure-below", "100%"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    url = server.stdout.readline().strip()
+
+    def give():
+        root = browser.call("DOM.getDocument")["root"]["nodeId"]
+        node = browser.call("DOM.querySelector", nodeId=root, selector="#file")["nodeId"]
+        for path, done in (("customers/bob/1.png", "article figure:nth-of-type(3)"), ("labels.csv", "#status.wrong")):
+            browser.call("DOM.setFileInputFiles", nodeId=node, files=[os.path.abspath(path)])
+            browser.run(f"new Promise(done => {{ const wait = () => document.querySelector('{done}') ? done() "
+                        ": setTimeout(wait, 20); wait(); })")
+    if url:
+        look(browser, "serve", url, url, shots, give)
+    server.terminate()
+    said = server.communicate(timeout=60)[1]
+    if not url:
+        check("libmicrohttpd" in said, f"weft serve: {said}")
+
+
 def look(browser, name, url, own, shots, act=None):
     found = faults(browser, url, own, shots and f"{shots}/{name}", act)
     for fault, where in found.items():
@@ -287,6 +308,8 @@ def main():
             if not chosen or name in chosen:
                 url = pathlib.Path(file).resolve().as_uri()
                 look(browser, name, url, url, shots)
+        if not chosen or "serve" in chosen:
+            serve(browser, shots)
         os.chdir("/")
     finish()
 

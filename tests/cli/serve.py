@@ -33,7 +33,7 @@ EVIL = '<script>alert(1)</script>'
 
 
 class Server:
-    """A server of run/last.safetensors on any free port."""
+    """A server on any free port."""
 
     def __init__(self, *words):
         self.process = subprocess.Popen(
@@ -199,6 +199,52 @@ def replies():
         check(not server.json("POST", "/predict", files[0])[1]["images"][0]["sure"], "sure of all")
     with Server("--unsure-below", "1%") as server:
         check(server.json("POST", "/predict", files[0])[1]["images"][0]["sure"], "sure of nothing")
+
+
+def heat():
+    """A heat map is where the class is, comes on request alone, and no other request waits for it."""
+    pixels, labels = images(3, 3)
+    with Server() as server:
+        for data, label in zip(pixels, labels):
+            status, got = server.json("POST", "/predict?heat", pgm(data))
+            got = got["images"][0]
+            check(status == 200 and got["predictions"][0]["class_id"] == label, f"heat: {got}")
+            width, height, red = shown(got["heat"])
+            check((width, height) == (SIDE, SIDE) and any(r > g for r, g in red), f"a heat map: {width} x {height}")
+            where = ("top left", "centre", "bottom right")[label]
+            check(where in got["evidence"] and got["heat_method"] == "occlusion", f"{where}: {got['evidence']}")
+        check("heat" not in server.json("POST", "/predict", pgm(pixels[0]))[1]["images"][0], "without a request")
+        body, kind = form(("a.pgm", pgm(pixels[0])), ("b.pgm", pgm(pixels[1])))
+        check(server.json("POST", "/predict?heat", body, Content_Type=kind)[0] == 400, "heat of two images")
+        check(server.json("POST", "/predict?heat", b"nonsense")[0] == 400, "heat of nonsense")
+        asked = [server.connect() for _ in range(40)]
+        for s in asked:
+            s.sendall(request("POST", "/predict?heat", pgm(pixels[0])))
+        begin = time.monotonic()
+        for _ in range(20):
+            check(server.ask("POST", "/predict", pgm(pixels[1]))[0] == 200, "a request besides")
+        took = time.monotonic() - begin
+        got = [json.loads(read_reply(s)[2])["images"][0] for s in asked]
+        maps, refused = (sum(bool(one.get(key)) for one in got) for key in ("heat", "heat_error"))
+        check(maps + refused == 40 and maps >= 8 and all(one["predictions"] for one in got), f"{maps} + {refused} of 40")
+        check(took < 5, f"{took:.1f} s for 20 requests while heat maps are made")
+        print(f"{maps} heat maps of 40 at once, the others have classes alone")
+    with Server("--heat", "grad-cam") as server:
+        got = server.json("POST", "/predict?heat", pgm(pixels[0]))[1]["images"][0]
+        check(got["heat"] and got["heat_method"] == "grad_cam" and got["evidence"], f"Grad-CAM: {got}")
+
+
+def shown(url):
+    """Width, height, and red and green of the pixels of a PNG of weft."""
+    data = base64.b64decode(url.split(",", 1)[1])
+    width, height = struct.unpack(">2I", data[16:24])
+    at = data.index(b"IDAT")
+    lines = zlib.decompress(data[at + 4:at + 4 + struct.unpack(">I", data[at - 4:at])[0]])
+    out = bytearray()
+    for y in range(height):
+        line = lines[y * (3 * width + 1) + 1:(y + 1) * (3 * width + 1)]
+        out += bytes((v + (out[3 * width * (y - 1) + i] if y else 0)) % 256 for i, v in enumerate(line))
+    return width, height, [(out[i], out[i + 1]) for i in range(0, len(out), 3)]
 
 
 def infer(server, model, shape, data, name="image", datatype="UINT8", **more):
@@ -511,6 +557,20 @@ def watch():
     check(process.wait(20) == 0 and len(pages) == 2, f"{len(pages)} pages")
     check('http-equiv="refresh"' in pages[0] and 'http-equiv="refresh"' not in pages[-1] and
           "Confusion matrix" in pages[-1], "the page does not follow the run")
+    process = subprocess.Popen([WEFT, "train", "-d", "cpu", "--data", "data", "--net", "conv.net", "--seeds", "3",
+                                "-e", "2", "--watch", "--out", "three"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    pages = []
+    for line in process.stderr:
+        if line.startswith("Watch "):
+            at = "127.0.0.1", int(line.rsplit(":", 1)[1].strip().strip("/"))
+        if "Run 2 of 3" in line or "loads the end" in line:
+            with socket.create_connection(at, timeout=20) as s:
+                s.sendall(request("GET", "/"))
+                pages.append(read_reply(s)[2].decode())
+    check(process.wait(20) == 0 and len(pages) == 2, f"{len(pages)} pages of three runs")
+    check(pages[0].count('http-equiv="refresh"') == 1 and 'http-equiv="refresh"' not in pages[-1] and
+          ", 3 seeds" in pages[-1], "the page does not follow all runs")
     done = weft(0, "train", "-d", "cpu", "--resume", "--out", "watched", "-e", "10", "--watch")
     check("http://127.0.0.1:" in done.stderr, f"a resumed run: {done.stderr}")
 
@@ -552,10 +612,14 @@ def page():
             time.sleep(0.1)
             return browser.run(DROP % (base64.b64encode(data).decode(), name, kind, how))
         got = give(png(pixels[0]), "shoe.png", "image/png", "drop")
-        check(f"{right[0]['class']}, {100 * right[0]['probability']:.1f} %" in got["status"], f"a drop: {got}")
-        check(got["sizes"] == [["Photograph shoe.png", SIDE], ["What the network sees", SIDE]], f"images: {got}")
+        check(f"{right[0]['class']}, {100 * right[0]['probability']:.1f}\xa0%" in got["status"], f"a drop: {got}")
+        check(got["sizes"] == [["Photograph: shoe.png", SIDE], ["What the network sees", SIDE]], f"images: {got}")
         check(len(got["bars"]) == 3 and got["bars"][0] > got["bars"][2], f"bars: {got}")
         check(got["wide"] == 390 and not got["broken"], f"layout and policy: {got}")
+        got = browser.run("new Promise(done => { const wait = () => document.querySelectorAll('article img').length"
+                          " === 3 ? done([document.querySelector('.evidence').textContent, [...document.images]"
+                          ".pop().alt]) : setTimeout(wait, 20); wait(); })")
+        check("top left" in got[0] and got[1].startswith("What it looks at: ") and got[1].endswith(got[0]), f"the heat map: {got}")
         got = give(pgm(pixels[0]), "shoe.pgm", "", "paste")
         check(got["articles"] == 2, f"a paste: {got}")
         got = give(b"nonsense", "<b>.png", "image/png", "drop")
@@ -587,7 +651,7 @@ def main():
         if "libmicrohttpd" in done.stderr:
             skip(done.stderr.strip())
             finish()
-        for case in (replies, refusals, measure, abuse, queue, starts, watch, page):
+        for case in (replies, refusals, heat, measure, abuse, queue, starts, watch, page):
             if case.__name__ in chosen or not chosen:
                 case()
         os.chdir("/")

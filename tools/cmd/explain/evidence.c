@@ -87,13 +87,19 @@ static void receive(struct look *look, int i, int patch, double *p, float *cover
     look->worst_answer = answer;
 }
 
-enum app_exit look_occlude(struct look *look)
+void look_place_patches(struct look *look)
 {
     const struct weft_net_info *net = &look->net;
     look->patch[0] = (net->height + PATCHES_A_SIDE - 1) / PATCHES_A_SIDE;
     look->patch[1] = (net->width + PATCHES_A_SIDE - 1) / PATCHES_A_SIDE;
     look->patches =
         positions(net->height, look->patch[0]) * positions(net->width, look->patch[1]);
+}
+
+enum app_exit look_occlude(struct look *look)
+{
+    const struct weft_net_info *net = &look->net;
+    look_place_patches(look);
     look->occlusion = make_map(look);
     struct look_map covered = make_map(look);
     double *p = term_realloc_or_exit(NULL, (size_t)net->classes * sizeof(*p));

@@ -85,6 +85,14 @@ struct look {
 enum app_exit look_main(struct app *app, const struct explain_options *options,
                         const char *model, const char *image);
 
+/* Fills in what the model of `look` says. */
+void look_describe(struct look *look);
+/* With the buffers of a batch of `images`; 0: of as many as fit. */
+enum app_exit look_create_explainer(struct look *look, int images);
+/* Frees the results of an image; and everything. */
+void look_forget(struct look *look);
+void look_release(struct look *look);
+
 /* Runs `count` images of look->pixels; classes NULL: forward only. */
 enum app_exit look_run(struct look *look, int count, const int32_t *classes);
 /* Probabilities of image `i` of the batch; returns the most likely class. */
@@ -95,6 +103,7 @@ enum app_exit look_layers(struct look *look);
 const char *look_shape_text(const struct weft_layer_info *layer); /* static buffer */
 
 /* evidence.c */
+void look_place_patches(struct look *look); /* sets patch and patches */
 enum app_exit look_occlude(struct look *look);
 enum app_exit look_cam(struct look *look); /* the image has run with its class */
 enum app_exit look_smooth(struct look *look);
@@ -105,6 +114,8 @@ enum app_exit look_shift(struct look *look);
 
 /* sentences.c. Allocated. */
 char *look_evidence_sentence(const struct look *look);
+/* The part of the image, by thirds, that has most of a map. */
+char *look_map_sentence(const struct look *look, const struct look_map *map);
 char *look_shift_sentence(const struct look *look);
 
 /* drawings.c. Pixels of 3 channels, allocated. */

@@ -51,7 +51,6 @@ static enum app_exit make_input(struct look *look, const char *path)
         return code;
     if (look->file.idx && p->invert == WEFT_INVERT_AUTO)
         p->invert = WEFT_INVERT_NO;
-    look->values = (size_t)net->height * (size_t)net->width * (size_t)net->channels;
     look->input = term_realloc_or_exit(NULL, look->values);
     if (weft_image_preprocess(look->app->context, &look->file.image, p, look->input,
                               &look->made))
@@ -72,9 +71,17 @@ static int choose_batch(const struct look *look)
     return fit < 1 ? 1 : fit > LOOK_MOST_BATCH ? LOOK_MOST_BATCH : (int)fit;
 }
 
-static enum app_exit create_explainer(struct look *look)
+void look_describe(struct look *look)
 {
-    look->batch = choose_batch(look);
+    weft_model_info(look->model, &look->info);
+    weft_net_info(look->info.net, &look->net);
+    look->values =
+        (size_t)look->net.height * (size_t)look->net.width * (size_t)look->net.channels;
+}
+
+enum app_exit look_create_explainer(struct look *look, int images)
+{
+    look->batch = images ? images : choose_batch(look);
     term_wait_begin("Compiling kernels (cached for the next run)");
     enum weft_status status = weft_explainer_create(
         look->app->device, look->model, weft_explainer_params(.batch = look->batch),
@@ -180,9 +187,8 @@ static enum app_exit explain(struct look *look, const char *image)
         code = app_load_model(app, look->model_path, &look->model);
     if (code)
         return code;
-    weft_model_info(look->model, &look->info);
-    weft_net_info(look->info.net, &look->net);
-    if ((code = make_input(look, image)) || (code = create_explainer(look)))
+    look_describe(look);
+    if ((code = make_input(look, image)) || (code = look_create_explainer(look, 0)))
         return code;
     term_wait_begin("Explaining");
     code = measure(look);
@@ -195,16 +201,25 @@ static enum app_exit explain(struct look *look, const char *image)
     return code ? code : app_flush_stdout(app);
 }
 
-static void release(struct look *look)
+void look_forget(struct look *look)
 {
+    struct look_map *const maps[] = {&look->occlusion, &look->cam, &look->smooth};
     for (int i = 0; i < look->layer_count; i++) {
         free(look->layers[i].values);
         free(look->layers[i].kept_at);
     }
     free(look->layers);
-    free(look->occlusion.at);
-    free(look->cam.at);
-    free(look->smooth.at);
+    look->layers = NULL;
+    look->layer_count = 0;
+    for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++) {
+        free(maps[i]->at);
+        *maps[i] = (struct look_map){.at = NULL};
+    }
+}
+
+void look_release(struct look *look)
+{
+    look_forget(look);
     free(look->order);
     free(look->probabilities);
     free(look->logits);
@@ -224,6 +239,6 @@ enum app_exit look_main(struct app *app, const struct explain_options *options,
     own.seed = own.seed == ARGS_SEED_UNSET ? 1 : own.seed;
     struct look look = {.app = app, .options = &own, .model_path = model, .spatial = -1};
     enum app_exit code = explain(&look, image);
-    release(&look);
+    look_release(&look);
     return code;
 }

@@ -11,15 +11,16 @@
 enum { TEXT = 1024 };
 static const double little = 0.05;
 
-/* "top left", by thirds of the image. */
+/* By thirds of the image. */
+static const char *const regions[3][3] = {{"top left", "top", "top right"},
+                                          {"left side", "centre", "right side"},
+                                          {"bottom left", "bottom", "bottom right"}};
+
 static const char *region(const struct look *look, const int at[2])
 {
-    static const char *const names[3][3] = {{"top left", "top", "top right"},
-                                            {"left side", "centre", "right side"},
-                                            {"bottom left", "bottom", "bottom right"}};
     int y = 3 * (2 * at[0] + look->patch[0]) / (2 * look->net.height);
     int x = 3 * (2 * at[1] + look->patch[1]) / (2 * look->net.width);
-    return names[y < 3 ? y : 2][x < 3 ? x : 2];
+    return regions[y < 3 ? y : 2][x < 3 ? x : 2];
 }
 
 char *look_evidence_sentence(const struct look *look)
@@ -43,6 +44,26 @@ char *look_evidence_sentence(const struct look *look)
         "and the answer becomes %s.",
         region(look, look->worst), look->patch[0], look->patch[1], name, 100 * p,
         100 * left, plain_text(names[look->worst_answer]));
+}
+
+char *look_map_sentence(const struct look *look, const struct look_map *map)
+{
+    const char *name = plain_text(look->info.class_names[look->class]);
+    double sums[3][3] = {{0}}, all = 0;
+    int best = 0;
+    for (int i = 0; i < map->height * map->width; i++) {
+        double value = fmax((double)map->at[i], 0);
+        sums[3 * (i / map->width) / map->height][3 * (i % map->width) / map->width] +=
+            value;
+        all += value;
+    }
+    if (!(all > 0))
+        return term_format_or_exit("No part of the image speaks for %s.", name);
+    for (int i = 1; i < 9; i++)
+        best = sums[i / 3][i % 3] > sums[best / 3][best % 3] ? i : best;
+    return term_format_or_exit("Evidence for %s: %.0f %% of it is in the %s.", name,
+                               100 * sums[best / 3][best % 3] / all,
+                               regions[best / 3][best % 3]);
 }
 
 /* Appends to `text` the distances before and after each pooling layer; the last one. */

@@ -63,6 +63,11 @@ static const struct args_option options[] = {
      .help = "requests that wait at most; more are answered with 503; default 256",
      .min = 1,
      .max = 65536},
+    {.name = "heat",
+     SERVE_OPTION(ARGS_CHOICE, heat),
+     .value = "auto|occlusion|grad-cam",
+     .help = "how heat maps are made: by covering parts of the image, or by gradients; "
+             "auto: by covering, where that takes a second or less"},
     {.name = "max-size",
      SERVE_OPTION(ARGS_DOUBLE, most_bytes),
      .value = "MB",
@@ -330,6 +335,8 @@ static enum app_exit answer(struct serve *s, struct serve_request *batch)
         batch = r->next;
         if (status)
             http_reply_error(r->exchange, 500, "%s", weft_error(s->app->context));
+        else if (r->show_heat && r->images && serve_queue_heat(s, r))
+            continue;
         else
             r->kind->reply(r);
         serve_free(r);
@@ -376,7 +383,7 @@ static enum app_exit serve(struct serve *s)
     size_t most = serve_most_bytes(s);
     size_t json = most < SERVE_JSON_BYTES ? most : SERVE_JSON_BYTES;
     enum app_exit code = open_model(s);
-    if (code || (code = serve_start_decoders(s)))
+    if (code || (code = serve_start_decoders(s)) || (code = serve_start_heats(s)))
         return code;
     s->page = serve_make_page(s);
     if (!s->page)
@@ -410,6 +417,7 @@ static enum app_exit serve(struct serve *s)
         if (!code)
             code = answer_all(s);
         serve_stop_decoders(s);
+        serve_stop_heats(s);
         serve_refuse_all(s);
         http_stop(&s->http);
         term_print("Served  %s images in %s requests", table_thousands((double)s->images),
@@ -428,6 +436,7 @@ static enum app_exit serve_main(struct app *app, const void *given, int count,
     struct serve s = {.app = app, .options = given, .operand = operands[0]};
     enum app_exit code = serve(&s);
     serve_stop_decoders(&s);
+    serve_stop_heats(&s);
     for (int i = 0; i < s.predictor_count; i++)
         weft_predictor_destroy(&s.predictors[i].predictor);
     weft_model_destroy(&s.model);

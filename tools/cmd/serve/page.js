@@ -3,8 +3,6 @@
 const KEPT = 20, LONGEST = 1600; // results on the page; pixels of a side, where one is reduced
 const READABLE = ["image/jpeg", "image/png", "image/x-portable-pixmap",
   "image/x-portable-graymap", "image/x-portable-bitmap", ""];
-// Images of a reply, by their name in it.
-const IMAGES = [["input", "What the network sees"], ["heat", "What it looks at"]];
 const at = id => document.getElementById(id);
 const most = Number(document.querySelector("main").dataset.most);
 
@@ -30,10 +28,10 @@ async function readable(file) {
   return made;
 }
 
-function figure(source, caption, name) {
+function figure(source, caption, detail) {
   const made = document.createElement("figure"), image = new Image();
   const text = document.createElement("figcaption");
-  image.alt = caption === "Photograph" ? `Photograph ${name}` : caption;
+  image.alt = detail ? `${caption}: ${detail}` : caption;
   image.onload = () => image.classList.toggle("pixels", image.naturalHeight < 100);
   image.onerror = () => made.remove(); // a format that the browser does not show
   image.src = source;
@@ -43,7 +41,7 @@ function figure(source, caption, name) {
 }
 
 function percent(value) {
-  return `${(100 * value).toFixed(1)} %`;
+  return `${(100 * value).toFixed(1)}\u00a0%`;
 }
 
 function row(guess) {
@@ -76,9 +74,8 @@ function show(file, image) {
     .filter(Boolean).join("; ");
   const address = URL.createObjectURL(file);
   find(".seen").append(figure(address, "Photograph", file.name || ""));
-  for (const [key, caption] of IMAGES)
-    if (image[key])
-      find(".seen").append(figure(image[key], caption));
+  if (image.input)
+    find(".seen").append(figure(image.input, "What the network sees"));
   find("tbody").append(...image.predictions.map(row));
   at("results").prepend(made);
   while (at("results").children.length > KEPT)
@@ -86,17 +83,38 @@ function show(file, image) {
   report(find(".answer").textContent, "done");
   made.focus({preventScroll: true});
   made.scrollIntoView({block: "nearest"});
+  return made;
+}
+
+async function ask(sent, query) {
+  const reply = await fetch(`predict?${query}`, {method: "POST", body: sent});
+  const result = await reply.json();
+  if (!reply.ok)
+    throw new Error(result.error || result.images[0].error);
+  return result.images[0];
+}
+
+// What the network looks at takes longer, and comes after the answer.
+async function look(sent, shown) {
+  const evidence = shown.querySelector(".evidence");
+  evidence.textContent = "Looking for the evidence ...";
+  try {
+    const image = await ask(sent, "top=1&heat");
+    evidence.textContent = image.evidence || `No heat map: ${image.heat_error}`;
+    if (image.heat)
+      shown.querySelector(".seen").append(figure(image.heat, "What it looks at: orange speaks for the answer, blue against it",
+        image.evidence));
+  } catch (error) {
+    evidence.textContent = "No heat map: the server does not make one now.";
+  }
 }
 
 async function classify(file) {
   report(`Looking at ${file.name || "the photograph"} ...`);
   try {
     const sent = await readable(file);
-    const reply = await fetch("predict?top=5&input", {method: "POST", body: sent});
-    const result = await reply.json();
-    if (!reply.ok)
-      throw new Error(result.error || result.images[0].error);
-    show(sent.name ? sent : new File([sent], file.name || ""), result.images[0]);
+    const image = await ask(sent, "top=5&input");
+    look(sent, show(sent.name ? sent : new File([sent], file.name || ""), image));
   } catch (error) {
     const why = error instanceof TypeError
       ? "The server does not answer. Is it running?"

@@ -14,12 +14,11 @@
 #include <string.h>
 #include <strings.h>
 
-static char *encode_input(const struct serve *s, const uint8_t *pixels)
+char *serve_encode(const uint8_t *pixels, int height, int width, int channels)
 {
     size_t size, length;
     char *text = NULL;
-    uint8_t *png =
-        png_encode(pixels, s->net.height, s->net.width, s->net.channels, &size);
+    uint8_t *png = png_encode(pixels, height, width, channels, &size);
     FILE *out = png ? open_memstream(&text, &length) : NULL;
     if (out) {
         fputs("data:image/png;base64,", out);
@@ -55,7 +54,7 @@ static void read_image(struct serve_request *r, weft_context *context, int index
     if (status)
         image->error = strdup(weft_error(context));
     else if (r->show_input)
-        image->input = encode_input(s, pixels);
+        image->input = serve_encode(pixels, s->net.height, s->net.width, s->net.channels);
     image->done = !status;
 }
 
@@ -111,6 +110,16 @@ static void write_classes(struct json *j, const struct serve_request *r, const f
     emit_end(j);
 }
 
+static void write_heat(struct json *j, const struct serve_heat *heat)
+{
+    emit_text(j, "heat", heat->image);
+    emit_text(j, "heat_method", heat->method);
+    emit_text(j, heat->image ? "evidence" : "heat_error",
+              heat->image ? heat->sentence
+              : heat->why ? heat->why
+                          : "out of memory");
+}
+
 static void write_result(struct json *j, const void *priv)
 {
     const struct serve_request *r = priv;
@@ -133,6 +142,8 @@ static void write_result(struct json *j, const void *priv)
             app_json_preprocess_info(&image->info, j);
         if (image->input)
             emit_text(j, "input", image->input);
+        if (!error && r->show_heat)
+            write_heat(j, &r->heat);
         emit_end(j);
     }
     emit_end(j);
@@ -167,6 +178,10 @@ static bool read_body(struct serve_request *r, weft_context *context)
     if (r->type && !strncasecmp(r->type, multipart, sizeof(multipart) - 1))
         r->count = multipart_split(r->type, parts[0].data, parts[0].size, parts,
                                    SERVE_PARTS, &why);
+    if (r->count > 1 && r->show_heat) {
+        http_reply_error(r->exchange, 400, "heat is for one image, not for %d", r->count);
+        return false;
+    }
     if (r->count)
         return read_parts(r, context, parts);
     http_reply_error(r->exchange, 400, "%s", why);

@@ -13,14 +13,14 @@
 /* A signal is noticed within these. */
 static const double signal_seconds = 0.05;
 
-static void append(struct serve_list *list, struct serve_request *r)
+void serve_append(struct serve_list *list, struct serve_request *r)
 {
     r->next = NULL;
     *(list->first ? list->last : &list->first) = r;
     list->last = &r->next;
 }
 
-static struct serve_request *take_first(struct serve_list *list)
+struct serve_request *serve_take_first(struct serve_list *list)
 {
     struct serve_request *r = list->first;
     if (r)
@@ -34,6 +34,10 @@ void serve_free(struct serve_request *r)
         free(r->images[i].error);
         free(r->images[i].input);
     }
+    free(r->own_outputs);
+    free(r->heat.image);
+    free(r->heat.sentence);
+    free(r->heat.why);
     free(r->images);
     free(r->pixels);
     free(r->type);
@@ -49,7 +53,7 @@ static void *read_requests(void *priv)
     bool ready = !weft_context_create(&context, weft_context_params(.no_opencl = true));
     pthread_mutex_lock(&s->mutex);
     for (;;) {
-        struct serve_request *r = take_first(&s->unread);
+        struct serve_request *r = serve_take_first(&s->unread);
         if (!r && s->stopping)
             break;
         if (!r) {
@@ -65,7 +69,7 @@ static void *read_requests(void *priv)
         pthread_mutex_lock(&s->mutex);
         if (done) {
             r->ready = term_seconds();
-            append(&s->waiting, r);
+            serve_append(&s->waiting, r);
         } else {
             s->queued--;
             s->refused++;
@@ -147,6 +151,7 @@ void serve_queue(struct serve *s, const struct serve_kind *kind,
     r->exchange = exchange;
     r->top = top;
     r->show_input = http_argument(exchange, "input") != NULL;
+    r->show_heat = http_argument(exchange, "heat") != NULL;
     pthread_mutex_lock(&s->mutex);
     s->requests++;
     bool full = s->queued >= s->options->queue || s->stopping;
@@ -154,7 +159,7 @@ void serve_queue(struct serve *s, const struct serve_kind *kind,
         s->refused++;
     else {
         s->queued++;
-        append(&s->unread, r);
+        serve_append(&s->unread, r);
         pthread_cond_signal(&s->readable);
     }
     pthread_mutex_unlock(&s->mutex);
@@ -166,9 +171,9 @@ void serve_queue(struct serve *s, const struct serve_kind *kind,
 
 void serve_refuse_all(struct serve *s)
 {
-    struct serve_list *const lists[] = {&s->unread, &s->waiting};
-    for (int i = 0; i < 2; i++)
-        for (struct serve_request *r; (r = take_first(lists[i]));) {
+    struct serve_list *const lists[] = {&s->unread, &s->waiting, &s->heats};
+    for (int i = 0; i < 3; i++)
+        for (struct serve_request *r; (r = serve_take_first(lists[i]));) {
             http_reply_error(r->exchange, 503, "the server is about to end");
             serve_free(r);
         }
@@ -210,14 +215,14 @@ struct serve_request *serve_take_batch(struct serve *s, double seconds,
     while (s->waiting.first && images_waiting(s) < s->options->batch && !*stopped) {
         double now = term_seconds();
         double most = s->waiting.first->ready + 1e-3 * s->options->batch_wait;
-        if (now >= most || http_active(s->http) <= requests_waiting(s))
+        if (now >= most || http_active(s->http) - s->heat_count <= requests_waiting(s))
             break;
         wait_until(s, fmin(most, now + signal_seconds));
     }
     for (int images = 0; s->waiting.first && images < s->options->batch; s->queued--) {
-        struct serve_request *r = take_first(&s->waiting);
+        struct serve_request *r = serve_take_first(&s->waiting);
         images += r->count;
-        append(&batch, r);
+        serve_append(&batch, r);
     }
     pthread_mutex_unlock(&s->mutex);
     return batch.first;

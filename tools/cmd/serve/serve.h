@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* State of weft serve. The server's thread queues requests (queue.c); decoder threads
  * read their images, each with a context of its own (predict.c, infer.c); the main thread
- * classifies those that are ready, together, and replies (cmd_serve.c). */
+ * classifies those that are ready, together, and replies (cmd_serve.c); one more thread
+ * makes the heat maps of those that ask for one (heat.c). */
 #ifndef WEFT_CMD_SERVE_SERVE_H
 #define WEFT_CMD_SERVE_SERVE_H
 
@@ -16,13 +17,15 @@ enum {
     SERVE_MOST_TOP = 100,
     SERVE_PARTS = 64,      /* images of a request, at most */
     SERVE_NAME_BYTES = 96, /* of an image, as the request names it */
-    SERVE_JSON_BYTES = 4 << 20
+    SERVE_JSON_BYTES = 4 << 20,
+    SERVE_HEATS = 8 /* requests for a heat map that wait, at most */
 };
 
 struct serve_options {
     struct app_options app;
     const char *listen, *name;
     int port, batch, queue;
+    int heat;          /* enum serve_heat_method */
     double batch_wait; /* milliseconds */
     double timeout, most_bytes, unsure_below;
 };
@@ -33,6 +36,15 @@ struct serve_image {
     bool done;                   /* it is in `pixels` */
     char *error, *input;         /* the reason; the PNG of show_input. Allocated */
     struct weft_preprocess_info info;
+};
+
+enum serve_heat_method { SERVE_HEAT_AUTO, SERVE_OCCLUSION, SERVE_GRAD_CAM };
+
+/* The heat map of the only image of a request. Allocated; `why`: there is no
+ * heat map. */
+struct serve_heat {
+    char *image, *sentence, *why;
+    const char *method;
 };
 
 struct serve_request;
@@ -53,12 +65,15 @@ struct serve_request {
     struct http_exchange *exchange;
     int top;
     bool show_input; /* the reply has what the network sees, as PNG */
-    char *type;      /* Content-Type; NULL: absent. Allocated */
-    char *id;        /* of the Open Inference Protocol; NULL: absent. Allocated */
-    int count;       /* images */
+    bool show_heat;  /* the reply has what it looks at */
+    struct serve_heat heat;
+    char *type; /* Content-Type; NULL: absent. Allocated */
+    char *id;   /* of the Open Inference Protocol; NULL: absent. Allocated */
+    int count;  /* images */
     struct serve_image *images; /* NULL: of the Open Inference Protocol */
     uint8_t *pixels;            /* count x image_bytes; those of errors are 0 */
     const float *outputs;       /* count x classes */
+    float *own_outputs;         /* a copy, while it waits for a heat map. Allocated */
     double ready;               /* the time at which it was read */
 };
 
@@ -99,7 +114,19 @@ struct serve {
     pthread_t decoders[SERVE_DECODERS];
     int decoder_count;
     int64_t requests, refused, images, batches; /* so far */
+    struct serve_list heats; /* requests that have classes, and wait for a heat map */
+    int heat_count;          /* of them, and of the one that is being made */
+    pthread_cond_t heatable;
+    pthread_t heater;
+    bool heats_started;
 };
+
+/* heat.c. Starts and ends the thread that makes heat maps. */
+enum app_exit serve_start_heats(struct serve *serve);
+void serve_stop_heats(struct serve *serve);
+/* Takes over a request that is classified, and replies to it later. False: too many
+ * wait. */
+bool serve_queue_heat(struct serve *serve, struct serve_request *request);
 
 /* queue.c. Starts and ends the threads that read requests. */
 enum app_exit serve_start_decoders(struct serve *serve);
@@ -115,6 +142,9 @@ struct serve_request *serve_take_batch(struct serve *serve, double seconds,
 /* Replies to all that wait that the server ends; no thread reads any more. */
 void serve_refuse_all(struct serve *serve);
 void serve_free(struct serve_request *request);
+/* Lists of requests. */
+void serve_append(struct serve_list *list, struct serve_request *request);
+struct serve_request *serve_take_first(struct serve_list *list);
 
 /* predict.c, infer.c */
 extern const struct serve_kind serve_predict, serve_infer;
@@ -126,6 +156,9 @@ char *serve_make_page(const struct serve *serve);
 void serve_send_page(struct http_exchange *exchange, void *serve);
 void serve_send_script(struct http_exchange *exchange, void *serve);
 void serve_send_style(struct http_exchange *exchange, void *serve);
+
+/* A PNG as the URL of an image. Allocated; NULL: no memory. */
+char *serve_encode(const uint8_t *pixels, int height, int width, int channels);
 
 /* The size of a request at most: --max-size. */
 size_t serve_most_bytes(const struct serve *serve);

@@ -306,6 +306,8 @@ enum app_exit train_append_test(struct train_session *session);
  * prints its address, once a command. At the end of the command waits, at most 15
  * seconds, until an open page has loaded its last state. */
 enum app_exit train_watch_begin(struct train_session *session);
+/* The page to serve from now on. */
+void train_watch_page(const char *path);
 void train_watch_end(void);
 
 /* Trains until the epochs are done or the target, the time limit or the user stops it.

@@ -173,9 +173,10 @@ static void write_page(const struct several *s)
     add_summaries(&t, s);
     if (!page.log_count || !paths_join(path, s->folder, "report.html"))
         term_warn("%s gets no report.html", s->folder);
-    else if (page_write_file(path, run_page_write, &page))
+    else if (page_write_file(path, run_page_write, &page)) {
+        train_watch_page(path);
         app_print_written(path);
-    else
+    } else
         term_warn("%s cannot be written: %s", path, strerror(errno));
     table_free(&t);
     for (int i = 0; i < page.log_count; i++)

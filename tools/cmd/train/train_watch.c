@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* --watch: report.html of the present run as a page of this computer. */
+/* --watch: report.html of the present run as a page of this computer, and at the end that
+ * of all runs. */
+#define _GNU_SOURCE
 #include "train/train.h"
 
 #include "http/http.h"
@@ -33,8 +35,24 @@ static struct {
     pthread_mutex_t mutex;      /* of all that follows */
     char page[PATHS_MAX];
     double sent; /* the last time; 0: never */
-    bool last;   /* the page is no longer written, and was sent since */
+    bool ending; /* no page is written any more */
+    bool last;   /* a page was sent since */
 } watch = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+/* The page of a run that has ended, too, is loaded again while others follow. */
+static char *add_reload(char *text, size_t *size)
+{
+    static const char reload[] = "<meta http-equiv=\"refresh\" content=\"3\">\n";
+    char *at = strstr(text, "<title>"), *made = NULL;
+    if (!at || strstr(text, "http-equiv=\"refresh\""))
+        return text;
+    int length = asprintf(&made, "%.*s%s%s", (int)(at - text), text, reload, at);
+    if (length < 0)
+        return text;
+    free(text);
+    *size = (size_t)length;
+    return made;
+}
 
 static void send_page(struct http_exchange *exchange, void *priv)
 {
@@ -44,8 +62,11 @@ static void send_page(struct http_exchange *exchange, void *priv)
     (void)priv;
     pthread_mutex_lock(&watch.mutex);
     memcpy(path, watch.page, sizeof(path));
+    bool ending = watch.ending;
     pthread_mutex_unlock(&watch.mutex);
     char *text = paths_read_file(path, MOST_BYTES, &size, &why);
+    if (text && !ending)
+        text = add_reload(text, &size);
     if (text)
         http_reply(exchange, 200, "text/html; charset=utf-8", text, size);
     else
@@ -56,14 +77,19 @@ static void send_page(struct http_exchange *exchange, void *priv)
     pthread_mutex_unlock(&watch.mutex);
 }
 
+void train_watch_page(const char *path)
+{
+    pthread_mutex_lock(&watch.mutex);
+    snprintf(watch.page, sizeof(watch.page), "%s", path);
+    pthread_mutex_unlock(&watch.mutex);
+}
+
 enum app_exit train_watch_begin(struct train_session *session)
 {
     enum app_exit code = APP_OK;
     if (!session->watch)
         return APP_OK;
-    pthread_mutex_lock(&watch.mutex);
-    memcpy(watch.page, session->run.page, sizeof(watch.page));
-    pthread_mutex_unlock(&watch.mutex);
+    train_watch_page(session->run.page);
     train_write_page(session, true);
     if (!watch.server && !(code = http_start(session->app, &params, &watch.server)))
         term_print("Watch   %s", http_url(watch.server));
@@ -77,6 +103,7 @@ void train_watch_end(void)
         return;
     pthread_mutex_lock(&watch.mutex);
     watch.last = false;
+    watch.ending = true;
     double end = watch.sent > 0 ? watch.sent + open_seconds : 0;
     pthread_mutex_unlock(&watch.mutex);
     if (term_seconds() < end)
