@@ -56,6 +56,39 @@ expect 5 'FAILED.* conv .* should be .* 1 of 1 devices failed' bash -c \
 expect 5 'pocl.icd crashes .*could not be tested' bash -c \
     'plant kernel-crash "$weft" devices --test -d 0'
 
+# --- a device whose name has markup, a formula, and controls of terminals and of text
+# harmless FILE FORMAT COMMAND: it has the name, without what does harm there
+harmless() {
+    local name='1\+1' bad='[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]'
+    case $2 in
+    csv) bad="$bad|(^|,)\"?=" ;;
+    html) name='1\+1&lt;b&gt;' bad="$bad|1<b>" ;;
+    md) bad="$bad|1<b>" ;;
+    esac
+    if grep -qE "$name" "$1" && ! LC_ALL=C grep -qP "$bad" "$1"; then
+        passed=$((passed + 1))
+        return
+    fi
+    failed=$((failed + 1))
+    echo "FAILED: $3 -f $2: lacks the name, or has controls, markup or a formula"
+    cat -v "$1" | sed 's/^/    | /' | head -20
+}
+named=(env OPENCL_LAYERS="$layer" WEFT_LAYER_FAULT=name-controls
+    XDG_CACHE_HOME="$dir/named" "$weft")
+"${named[@]}" bench launch -d 0 --quick --time 0.05s --json "$dir/named.json" \
+    --report "$dir/named.html" >"$dir/out" 2>&1
+harmless "$dir/out" human bench
+harmless "$dir/named.html" html bench
+for format in human md csv json; do
+    "${named[@]}" devices -f $format >"$dir/out" 2>/dev/null
+    harmless "$dir/out" $format devices
+    "$weft" compare "$dir/named.json" "$dir/named.json" -f $format \
+        --report "$dir/pair.html" >"$dir/out" 2>"$dir/err"
+    [ $format = csv ] || cat "$dir/err" >>"$dir/out" # it has the names
+    harmless "$dir/out" ${format/md/human} compare
+    harmless "$dir/pair.html" html compare
+done
+
 # --- kernels that do not build are no wrong results
 expect 1 'act .* BUILD FAILED .*does not build on ' bash -c \
     'plant build-fails "$weft" verify -d 0 --family vec --op act --cases 1 --tiny'

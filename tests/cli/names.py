@@ -18,6 +18,7 @@ import sys
 import tempfile
 import termios
 
+from bench_results import layer, row, run_of
 from checks import SANITIZED, check, finish
 
 WEFT = os.path.abspath(sys.argv[1])
@@ -160,6 +161,70 @@ def metadata():
     check("<b>\\x" not in pathlib.Path("meta.html").read_text(encoding="utf-8"), "the page of it")
 
 
+HOSTILE = "=1+<b>|*x*`[a](b)\x1b[31m\x07\u009b\u202e\u2028\r\ny\ufeff"
+
+
+def all_strings(value):
+    """The same with hostile strings, but for those that have a meaning."""
+    known = {"schema", "workload", "unit", "phase", "created"}
+    if isinstance(value, dict):
+        return {k: v if k in known else all_strings(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [all_strings(v) for v in value]
+    return HOSTILE + value if isinstance(value, str) else value
+
+
+def formulas(text, what):
+    """A cell of CSV that a spreadsheet would compute."""
+    cells = [cell for line in csv.reader(io.StringIO(text)) for cell in line]
+    check(not [c for c in cells if c[:1] in "=+@" and c], f"{what}: csv has a formula: {cells[:20]}")
+
+
+def devices():
+    """Names of devices, drivers, networks, layers and errors in results of weft bench, as
+    another machine may have written them."""
+    shutil.copy("tiny.net", "<b>=1+1.net")
+    for form in ["human", "md", "csv", "json"]:
+        out, _ = weft("bench", "train", "layers", "-d", "cpu", "--net", "<b>=1+1.net", "--data", "data", "-b", "8",
+                      "--quick", "--time", "0.02s", "-f", form, "--json", "odd.json", "--report", "odd.html", code=0)
+        if form == "csv":
+            formulas(out, "bench")
+    check_page("odd.html", "<b>=1+1")
+    for i, speed in enumerate((1000, 3000)):
+        made = all_strings(run_of("GPU", speed, [
+            row("train", speed), row("train", 2 * speed, batch=512), row("latency", 1e5 / speed),
+            row("inference", 5, passed=False, error="wrong"), layer("conv1", 0.8, 1e9),
+            row("convergence", 3.5, accuracy=0.81, accuracy_standard_error=0.004, target_accuracy=0.8, steps=100)]))
+        made["device"]["id"] += str(i)
+        pathlib.Path(f"hostile{i}.json").write_text(json.dumps(made), encoding="utf-8")
+    for form in ["human", "md", "csv", "json"]:
+        for names in (["hostile0.json", "hostile1.json"], ["hostile0.json"], ["hostile0.json", "odd.json", "hostile1.json"]):
+            out, _ = weft("compare", *names, "-f", form, "--report", "hostile.html")
+            check_page("hostile.html", "=1+<b>|")
+            check("1+" in out or len(names) == 1, f"compare {names}: the names")
+            if form == "csv":
+                formulas(out, names)
+            if form == "md":
+                check("<b>" not in out.replace("\\<b", ""), f"compare: md has markup: {out[:300]}")
+
+
+def runs():
+    """Names of runs, and what their logs say, in a comparison of runs."""
+    evil = [os.fsdecode(name) for name in (b"=1+<b>\x1b[31m\x9b\ny", "ru\u202en".encode())]
+    for name in evil:
+        shutil.copytree("run", name)
+        lines = [json.loads(line) for line in pathlib.Path(name, "log.jsonl").read_text(encoding="utf-8").splitlines()]
+        known = {"schema"}
+        lines[0] = {k: v if k in known else all_strings(v) for k, v in lines[0].items()}
+        pathlib.Path(name, "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    for form in ["human", "md", "csv", "json"]:
+        out, _ = weft("compare", "./" + evil[0], evil[1], "run", "-f", form, "--report", "evil-runs.html", code=0)
+        check_page("evil-runs.html", "=1+<b>")
+        if form == "csv":
+            formulas(out, "compare of runs")
+        weft("show", evil[1] + "/log.jsonl", "-f", form, code=0)
+
+
 def full():
     """A full disk below standard output."""
     for line in [["help"], ["--version"], ["help", "train"], ["train", "--help"],
@@ -221,7 +286,7 @@ def main():
         subprocess.run([sys.executable, TESTS / "cli_data.py", "."], check=True)
         weft("train", "-d", "cpu", "--data", "data", "--net", "tiny.net", "--epochs", "2",
              "--out", "run", code=0)
-        for test in [files, words, classes, metadata, full] + [narrow] * (not SANITIZED):
+        for test in [files, words, classes, metadata, devices, runs, full] + [narrow] * (not SANITIZED):
             test()
         os.chdir("/")
     finish()

