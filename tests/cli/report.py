@@ -444,8 +444,8 @@ def main():
         assert all(name in html.unescape(title) for name in ("Fast", EVIL, "Slow")), title
         scales = re.findall(r'<div class="scale"><span>0</span><span>[\d,.]+</span><span>([\d,.]+) ', text)
         assert scales == ["20,000", "120"], scales  # training and latency, of all devices
-        labels = re.findall(r'<text class="point".*?>(.*?)</text>', text)
-        assert labels.count("conv1 fwd") == labels.count("act3 fwd") == 3, labels
+        dots = re.findall(r'<text class="point".*?>(.*?)</text>', text)
+        assert dots.count("conv1 fwd") == dots.count("act3 fwd") == 3, dots
         assert "machine was busy" not in said and said.count("at batch") == 1
         assert text.count("<svg") == 4  # of training, and a roofline per device
         for i, letter in enumerate("ABC"):  # besides colour
