@@ -36,7 +36,7 @@ import time
 from interruptions import DATA, tensors
 
 EXITS = {0, 1, 2, 3, 4, 5, 130}  # docs/file-formats.md
-DEADLINE = 120
+DEADLINE = 300
 EIO, ENOSPC, ENOMEM = 5, 28, 12
 OUT_OF_RESOURCES, OUT_OF_HOST_MEMORY = -5, -6
 
