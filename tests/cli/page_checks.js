@@ -134,6 +134,9 @@
       const b = boxes[k];
       if (a.left < b.right && b.left < a.right && a.node !== b.node)
         fault("overlap", a.element, `'${excerpt(b.element)}' over `);
+      else if (a.element.viewportElement && a.left < b.right + 4 && b.left < a.right + 4 &&
+               Math.abs(a.top - b.top) < 2 && a.node !== b.node)
+        fault("touches", a.element, `'${excerpt(b.element)}' beside `);
     }
   });
 

@@ -55,6 +55,8 @@ PLANTED = {
     "overlap: 'under' over p 'over'": "<p>under</p><p style='margin-top:-44px'>over</p>",
     "overlap: 'another' over text": "<svg viewBox='0 0 99 40' aria-label='x'><text x='9' y='20'>a word</text>"
                                    "<text x='12' y='22'>another</text></svg>",
+    "touches: '": "<svg viewBox='0 0 99 40' aria-label='x'><text x='50' y='20' text-anchor='end'>"
+                                    "left</text><text x='50' y='20'>right</text></svg>",
     "outside: text 'too far": "<svg viewBox='0 0 99 40' aria-label='x' style='overflow:visible'>"
                               "<text x='95' y='20'>too far to the right of it</text></svg>",
     "cut off: b 'cut": "<div style='overflow:hidden;height:9px'><b>cut by a box</b></div>",

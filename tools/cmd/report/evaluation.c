@@ -158,7 +158,7 @@ static void write_prediction(FILE *out, const struct report_evaluation *e, int i
             right ? "&#10003;" : "&#10007;");
     html_write_escaped(out, name_of(e, p->label));
     if (p->label >= 0)
-        fprintf(out, " %.1f %%", 100 * (double)p->probability);
+        fprintf(out, " %.1f&nbsp;%%", 100 * (double)p->probability);
     fputs("</span>", out);
     if (!right) {
         fputs("<br>is ", out);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { WIDTH = 360, ROW = 22, TOP = 16, LINE = 4, LANE = 6, LANES = 4 };
-enum { NODE = 30, TEXT = 40, SHAPE = 252, COUNT = 296, COST = 304 }; /* columns */
+enum { NODE = 30, TEXT = 40, SHAPE = 247, COUNT = 299, COST = 306 }; /* columns */
 enum { LETTERS = 22, MOST_OPEN = 40 };
 
 static int middle(int layer)
