@@ -291,7 +291,8 @@ struct weft_device {
     weft_context *context;
     const struct weft_backend *backend;
     struct weft_device_info info;
-    size_t allocated;               /* bytes in its buffers */
+    size_t allocated;  /* bytes in its buffers */
+    size_t max_offset; /* opencl: views that end behind it are bound as sub-buffers */
     enum weft_kernel_family family; /* never AUTO */
     enum weft_gemm_provider gemm;
     struct weft_tuning *tuning; /* NULL: defaults only */

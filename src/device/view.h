@@ -13,16 +13,19 @@
 struct weft_mem;
 enum { WEFT_BUFFER_PADDING = BUFFER_PADDING, WEFT_ALIGN = BUFFER_ALIGNMENT };
 
-/* The last element of any view: kernels count in uints, and read up to a vector beyond
- * the end. */
+/* The elements of any view: kernels count in uints, and read up to a vector beyond the
+ * end. */
 #define WEFT_MAX_ELEMENTS ((size_t)UINT32_MAX - WEFT_BUFFER_PADDING)
 
-/* Storage type of the floats of a view. */
-enum weft_type { WEFT_FLOAT32, WEFT_FLOAT16 };
+/* Storage type of the elements of a view. Words of 32 bits of any meaning have the type
+ * of floats, 0. */
+enum weft_type { WEFT_FLOAT32, WEFT_FLOAT16, WEFT_UINT8 };
 
 static inline size_t weft_type_bytes(enum weft_type type)
 {
-    return type == WEFT_FLOAT16 ? sizeof(uint16_t) : sizeof(float);
+    static const size_t bytes[] = {
+        [WEFT_FLOAT32] = 4, [WEFT_FLOAT16] = 2, [WEFT_UINT8] = 1};
+    return bytes[type];
 }
 
 /* A range of elements in a buffer, passed by value. `offset` and `count` are in
@@ -31,7 +34,7 @@ static inline size_t weft_type_bytes(enum weft_type type)
 struct weft_view {
     struct weft_mem *mem;
     size_t offset, count;
-    enum weft_type type; /* of floats; float32 by default */
+    enum weft_type type; /* float32 by default */
 };
 
 #endif

@@ -22,8 +22,8 @@ static enum weft_status lower(struct weft_inference *inference,
         .count = inference->batch,
         .pixels = (int)inference->image_bytes,
         .channels = net->input.c,
-        .bytes = {inference->pixels, 0,
-                  (size_t)inference->batch * inference->image_bytes},
+        .bytes = {inference->pixels, 0, (size_t)inference->batch * inference->image_bytes,
+                  WEFT_UINT8},
         .x = weft_plan_step_view(inference->plan, &inference->buffers, TENSOR_X),
     };
     for (int c = 0; normalization && c < WEFT_MAX_CHANNELS; c++) {

@@ -131,12 +131,13 @@ struct weft_view lab_view(const struct lab_case *c, const struct lab_tensor *t,
 {
     if (!t)
         return (struct weft_view){0};
-    bool half = t->half && side == LAB_DEVICE;
-    size_t element = half ? lab_element_bytes(t) / 2 : lab_element_bytes(t);
+    enum weft_type type = t->type == LAB_BYTE             ? WEFT_UINT8
+                          : t->half && side == LAB_DEVICE ? WEFT_FLOAT16
+                                                          : WEFT_FLOAT32;
     return (struct weft_view){.mem = c->buffers[t->buffer].mem[side],
-                              .offset = t->at / element,
+                              .offset = t->at / weft_type_bytes(type),
                               .count = t->count,
-                              .type = half ? WEFT_FLOAT16 : WEFT_FLOAT32};
+                              .type = type};
 }
 
 void *lab_initial(const struct lab_case *c, const struct lab_tensor *t)

@@ -379,9 +379,9 @@ int weft_plan_largest_batch(const struct weft_net *net, int batch, bool training
 }
 
 static struct weft_view view_of(const struct weft_buffers *buffers,
-                                const struct weft_live_range *range, enum weft_type type,
-                                size_t element)
+                                const struct weft_live_range *range, enum weft_type type)
 {
+    size_t element = weft_type_bytes(type);
     if (!range->bytes)
         return (struct weft_view){0};
     return (struct weft_view){.mem = buffers->activations,
@@ -395,11 +395,12 @@ struct weft_view weft_plan_node_view(const struct weft_plan *plan,
                                      enum weft_node_tensor_id which)
 {
     const struct weft_live_range *range = node_range(plan, node, which);
+    const struct weft_pool *pool = &plan->graph.nodes[node].pool;
     if (which == TENSOR_ARGMAX)
-        return view_of(buffers, range, WEFT_FLOAT32,
-                       weft_pool_argmax_bytes(&plan->graph.nodes[node].pool));
-    enum weft_type type = which == TENSOR_SAVED ? WEFT_FLOAT32 : type_of(plan, node);
-    return view_of(buffers, range, type, weft_type_bytes(type));
+        return view_of(buffers, range,
+                       weft_pool_argmax_bytes(pool) == 1 ? WEFT_UINT8 : WEFT_FLOAT32);
+    return view_of(buffers, range,
+                   which == TENSOR_SAVED ? WEFT_FLOAT32 : type_of(plan, node));
 }
 
 struct weft_view weft_plan_ref_view(const struct weft_plan *plan,
@@ -416,12 +417,10 @@ struct weft_view weft_plan_step_view(const struct weft_plan *plan,
                                      enum weft_step_tensor_id which)
 {
     enum weft_type type = which == TENSOR_X ? type_of(plan, WEFT_BATCH) : WEFT_FLOAT32;
-    bool whole = which == TENSOR_LABELS || which == TENSOR_CORRECT;
     struct weft_mem *given = which == TENSOR_X        ? buffers->x
                              : which == TENSOR_LABELS ? buffers->labels
                                                       : NULL;
-    struct weft_view view = view_of(buffers, &plan->live_ranges[which], type,
-                                    whole ? sizeof(int32_t) : weft_type_bytes(type));
+    struct weft_view view = view_of(buffers, &plan->live_ranges[which], type);
     if (given) {
         view.mem = given;
         view.offset = 0;

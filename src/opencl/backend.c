@@ -87,6 +87,7 @@ static enum weft_status ocl_open(weft_context *ctx,
     d->max_work_group_size = info->max_work_group_size;
     d->local_mem_bytes = info->local_mem_bytes;
     d->max_alloc = info->max_alloc_bytes;
+    d->base.max_offset = WEFT_MAX_ELEMENTS;
     d->fingerprint = ocl_device_fingerprint(d);
     if ((status = check_family(d)))
         goto fail;

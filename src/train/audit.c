@@ -63,9 +63,7 @@ static enum weft_status restore(const struct weft_trainer *t, const struct snaps
 static enum weft_status hash_argument(struct weft_device *device,
                                       const struct lab_argument *a, uint64_t *hash)
 {
-    size_t element = a->type == LAB_BYTE    ? 1
-                     : a->type == LAB_FLOAT ? weft_type_bytes(a->view->type)
-                                            : sizeof(uint32_t);
+    size_t element = weft_type_bytes(a->view->type);
     size_t bytes = a->view->count * element;
     void *values = malloc(bytes + 1);
     if (!values)

@@ -47,7 +47,7 @@ static enum weft_status record_begin(struct weft_trainer *t)
         .steps_per_epoch = t->steps_per_epoch,
         .state = {t->buffers.state, 0, STATE_WORDS},
         .gathered = true,
-        .bytes = {t->images->pixels, 0, 1},
+        .bytes = {t->images->pixels, 0, 1, WEFT_UINT8},
         .x = weft_plan_step_view(t->plan, &own, TENSOR_X),
     };
     args.x.count = 1;
@@ -71,7 +71,7 @@ static enum weft_status record_batch(struct weft_trainer *t)
         .steps_per_epoch = t->steps_per_epoch,
         .state = {t->buffers.state, 0, STATE_WORDS},
         .gathered = t->images->streamed,
-        .bytes = {t->images->pixels, 0, (size_t)t->images->rows * image},
+        .bytes = {t->images->pixels, 0, (size_t)t->images->rows * image, WEFT_UINT8},
         .labels = {t->images->labels, 0, (size_t)t->images->rows},
         .balance = {t->balance_mem, 0, t->balance ? weft_trainer_balance_words(t) : 0},
         .x = weft_plan_step_view(t->plan, &t->buffers, TENSOR_X),

@@ -7,23 +7,16 @@
 #include "verify/expect.h"
 #include "verify/trace.h"
 
-static inline size_t verify_element_bytes(const struct lab_argument *a)
-{
-    return a->type == LAB_BYTE    ? 1
-           : a->type == LAB_FLOAT ? weft_type_bytes(a->view->type)
-                                  : sizeof(uint32_t);
-}
-
 /* Views of the state may be without a count. */
 static inline size_t verify_argument_bytes(const struct lab_argument *a)
 {
-    return verify_element_bytes(a) *
+    return weft_type_bytes(a->view->type) *
            (a->content == LAB_STATE ? (size_t)STATE_WORDS : a->view->count);
 }
 
 static inline size_t verify_argument_start(const struct lab_argument *a)
 {
-    return verify_element_bytes(a) * a->view->offset;
+    return weft_type_bytes(a->view->type) * a->view->offset;
 }
 
 /* The smallest free block that suffices, or else a new one; NULL: no memory. Blocks are

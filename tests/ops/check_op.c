@@ -3,11 +3,15 @@
  * instead, of an op or OP/SHAPE as in weft/bench.h.
  *
  *     check_op [-d DEVICE] [-f vec|tile|sg|mma] [-g native|clblast] [-n CASES]
- *              [-s SEED] [--seconds N] [--small] [--random-kernels] [--half] [--bench]
- *              [-v] [OP...]
+ *              [-s SEED] [--seconds N] [--small] [--random-kernels] [--half]
+ *              [--sub-buffers] [--bench] [-v] [OP...]
+ *
+ * --sub-buffers: every view is bound as it is beyond the range of 32-bit offsets.
  *
  * Exit code 0: all passed, 1: a check failed, 2: usage, 77: no such device. */
 #include "ops/check_bench.h"
+
+#include "device/backend.h"
 
 #include <weft/verify.h>
 
@@ -23,6 +27,7 @@ struct check_options {
     struct weft_device_params open;
     struct weft_verify_params verify;
     bool bench, all; /* all: passed checks are printed too */
+    bool sub_buffers;
     const char *ops[MAX_OPS];
     int op_count;
     int seconds; /* 0: one round; else rounds with other seeds until this time is over */
@@ -39,9 +44,8 @@ static int usage(const char *wrong)
         "check_op: %s\n"
         "usage: check_op [-d DEVICE] [-f vec|tile|sg|mma] [-g native|clblast] [-n "
         "CASES]\n"
-        "                [-s SEED] [--seconds N] [--small] [--random-kernels] [--half] "
-        "[--bench]\n"
-        "                [-v] [OP...]\n",
+        "                [-s SEED] [--seconds N] [--small] [--random-kernels] [--half]\n"
+        "                [--sub-buffers] [--bench] [-v] [OP...]\n",
         wrong);
     return 2;
 }
@@ -131,6 +135,8 @@ static const char *parse(int argc, char **argv, struct check_options *o)
             o->verify.random_kernels = true;
         else if (!strcmp(argv[i], "--half"))
             o->verify.precision = WEFT_PRECISION_FLOAT16;
+        else if (!strcmp(argv[i], "--sub-buffers"))
+            o->sub_buffers = true;
         else if (!strcmp(argv[i], "--bench"))
             o->bench = true;
         else if (!strcmp(argv[i], "-v"))
@@ -225,6 +231,8 @@ static int verify_or_time_ops(weft_context *context, struct check_options *o)
         return 1;
     }
     printf("%s, %s\n", info.name, info.platform);
+    if (o->sub_buffers)
+        device->max_offset = 0;
     o->end = time(NULL) + o->seconds;
     do {
         failed += run_ops(context, device, o);

@@ -3,6 +3,7 @@
  * kernels. */
 #include "opencl/runtime/command_list.h"
 #include "opencl/runtime/program.h"
+#include "opencl/runtime/sub_buffer.h"
 #include "opencl/runtime/workspace.h"
 
 #include <assert.h>
@@ -33,6 +34,7 @@ struct ocl_list {
     struct ocl_recording recording;
     struct command_array replay;  /* of every replay */
     struct command_array prepare; /* before the first, and where weights have changed */
+    struct ocl_sub_buffers sub_buffers; /* of views beyond the offsets of kernels */
     char config[sizeof(((struct weft_launch_description *)NULL)->config)];
     const char *const *sources; /* of the algorithm; NULL: none is being recorded */
     bool finalized;
@@ -74,6 +76,7 @@ void ocl_list_destroy(struct weft_command_list *base)
         return;
     command_array_free(&list->replay);
     command_array_free(&list->prepare);
+    ocl_sub_buffers_release(&list->sub_buffers);
     ocl_workspace_destroy(&list->recording);
     weft_command_list_finish(base);
     free(list);
@@ -164,12 +167,11 @@ static enum weft_status check_args(struct ocl_device *d, const struct ocl_launch
     assert(launch->arg_count <= OCL_MAX_ARGS);
     for (int i = 0; i < launch->arg_count; i++) {
         const struct ocl_arg *arg = &launch->args[i];
-        size_t end = arg->kind == OCL_ARG_VIEW ? arg->view.offset + arg->view.count : 0;
-        if (end > WEFT_MAX_ELEMENTS)
+        if (arg->kind == OCL_ARG_VIEW && arg->view.count > WEFT_MAX_ELEMENTS)
             return weft_fail(d->base.context, WEFT_ERR_NOMEM,
-                             "opencl: %s: an argument ends at element %zu, beyond the "
-                             "range of kernels, %zu; use a smaller batch or dataset",
-                             launch->kernel, end, WEFT_MAX_ELEMENTS);
+                             "opencl: %s: an argument has %zu elements, beyond the range "
+                             "of kernels, %zu; use a smaller batch or dataset",
+                             launch->kernel, arg->view.count, WEFT_MAX_ELEMENTS);
     }
     return WEFT_OK;
 }
@@ -240,9 +242,31 @@ enum weft_status ocl_host_call(struct weft_command_list *base,
     return status;
 }
 
+/* Binds a view or workspace. */
+static cl_int bind_memory(struct ocl_list *list, cl_kernel kernel,
+                          const struct ocl_arg *arg, cl_uint *at)
+{
+    const struct ocl_device *d = ocl_device_of(&list->recording.base);
+    size_t offset;
+    const struct weft_mem *mem = ocl_workspace_resolve(&list->recording, arg, &offset);
+    cl_mem buffer = mem ? mem->mem : NULL;
+    size_t count = arg->kind == OCL_ARG_VIEW ? arg->view.count : 0;
+    cl_int error = CL_SUCCESS;
+    if (mem && count && offset + count > d->base.max_offset) {
+        size_t element = weft_type_bytes(arg->view.type), skipped;
+        error = ocl_sub_buffer(&list->sub_buffers, d, mem->mem, offset * element,
+                               (offset + count) * element, &buffer, &skipped);
+        offset = error ? 0 : skipped / element;
+    }
+    cl_uint place = mem ? (cl_uint)offset : 0;
+    if (!error)
+        error = clSetKernelArg(kernel, (*at)++, sizeof(cl_mem), mem ? &buffer : NULL);
+    return error ? error : clSetKernelArg(kernel, (*at)++, sizeof(place), &place);
+}
+
 /* Binds one argument, one or two of the kernel's; *at advances. */
-static cl_int bind(const struct ocl_list *list, cl_kernel kernel,
-                   const struct ocl_arg *arg, cl_uint *at)
+static cl_int bind(struct ocl_list *list, cl_kernel kernel, const struct ocl_arg *arg,
+                   cl_uint *at)
 {
     switch (arg->kind) {
     case OCL_ARG_INT:
@@ -254,14 +278,8 @@ static cl_int bind(const struct ocl_list *list, cl_kernel kernel,
     case OCL_ARG_FLOAT4:
         return clSetKernelArg(kernel, (*at)++, sizeof(arg->f4), arg->f4);
     default:
-        break;
+        return bind_memory(list, kernel, arg, at);
     }
-    size_t offset;
-    const struct weft_mem *mem = ocl_workspace_resolve(&list->recording, arg, &offset);
-    cl_uint place = mem ? (cl_uint)offset : 0;
-    cl_int error =
-        clSetKernelArg(kernel, (*at)++, sizeof(cl_mem), mem ? &mem->mem : NULL);
-    return error ? error : clSetKernelArg(kernel, (*at)++, sizeof(place), &place);
 }
 
 /* Fails with "WHAT of KERNEL". */
@@ -276,8 +294,7 @@ static enum weft_status check_command(const struct ocl_list *list,
     return ocl_check(list->recording.base.device->context, error, text);
 }
 
-static enum weft_status finalize_command(const struct ocl_list *list,
-                                         struct command *command)
+static enum weft_status finalize_command(struct ocl_list *list, struct command *command)
 {
     struct ocl_device *d = ocl_device_of(&list->recording.base);
     cl_uint at = 0;
