@@ -9,7 +9,8 @@
  *     weight = class_weights[label], of two labels in their shares, or 1
  *     correct = the first maximum is the label
  *
- * A work-item computes a row of `classes`. Global size >= n. */
+ * ROW_ITEMS work-items compute a row of `classes`: one, or a work-group of a power of
+ * two, each every ROW_ITEMS-th vector. Global size >= n, or n work-groups. */
 #include "lib/common.h"
 #include "shared/augment.h"
 
@@ -22,23 +23,58 @@
 #ifndef WEIGHTED
 #define WEIGHTED 0 /* read class_weights */
 #endif
+#ifndef ROW_ITEMS
+#define ROW_ITEMS 1
+#endif
 
+/* MAX_OF_ITEMS, SUM_OF_ITEMS: of the values of all work-items of the row, for each of
+ * them. What they wrote before can be read afterwards by all. */
+#if ROW_ITEMS > 1
+#define ROW             get_group_id(0)
+#define ITEM            get_local_id(0)
+#define SHARED_TREE     __local float tree[ROW_ITEMS]
+#define MAX_OF_ITEMS(v) tree_max(tree, v)
+#define SUM_OF_ITEMS(v) tree_sum(tree, v)
+#define LARGER(a, b)    ((b) > (a) ? (b) : (a))
+#define SUM(a, b)       ((a) + (b))
+#define TREE(name, JOIN)                                             \
+    INLINE float name(__local float *tree, float value)              \
+    {                                                                \
+        barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);         \
+        tree[ITEM] = value;                                          \
+        for (uint offset = ROW_ITEMS / 2; offset > 0; offset /= 2) { \
+            barrier(CLK_LOCAL_MEM_FENCE);                            \
+            if (ITEM < offset)                                       \
+                tree[ITEM] = JOIN(tree[ITEM], tree[ITEM + offset]);  \
+        }                                                            \
+        barrier(CLK_LOCAL_MEM_FENCE);                                \
+        return tree[0];                                              \
+    }
+TREE(tree_max, LARGER)
+TREE(tree_sum, SUM)
+#else
+#define ROW  get_global_id(0)
+#define ITEM 0
+#define SHARED_TREE
+#define MAX_OF_ITEMS(v) (v)
+#define SUM_OF_ITEMS(v) (v)
+#endif
+
+/* row_max, exp_sum: of the vectors of this work-item, and of its classes behind the last
+ * whole one. */
+#define FIRST_BEHIND_VECTORS (classes / VW * VW + ITEM)
 static inline float row_max(__global const float *z, uint classes)
 {
-    float top = z[0];
-    uint c = 0;
-    if (classes >= VW) {
-        floatv tops = VLOAD(z);
-        for (c = VW; c + VW <= classes; c += VW) {
-            const floatv v = VLOAD(z + c);
-            tops = SELECT(v > tops, v, tops);
-        }
-        float lanes[VW];
-        VSTORE(tops, lanes);
-        for (uint lane = 0; lane < VW; lane++)
-            top = lanes[lane] > top ? lanes[lane] : top;
+    float top = z[0], lanes[VW];
+    floatv tops = (floatv)(top);
+    for (uint c = ITEM * VW; c + VW <= classes; c += ROW_ITEMS * VW) {
+        const floatv v = VLOAD(z + c);
+        tops = SELECT(v > tops, v, tops);
     }
-    for (; c < classes; c++)
+    VSTORE(tops, lanes);
+    for (uint lane = 0; lane < VW; lane++)
+        top = lanes[lane] > top ? lanes[lane] : top;
+    for (uint c = FIRST_BEHIND_VECTORS; c < classes; c += ROW_ITEMS)
         top = z[c] > top ? z[c] : top;
     return top;
 }
@@ -57,15 +93,14 @@ static inline float exp_sum(__global const float *z, __global float *e, bool kee
                             uint classes, float top)
 {
     floatv sums = (floatv)(0.0f);
-    uint c;
-    for (c = 0; c + VW <= classes; c += VW) {
+    for (uint c = ITEM * VW; c + VW <= classes; c += ROW_ITEMS * VW) {
         const floatv v = exp(VLOAD(z + c) - top);
         if (keep)
             VSTORE(v, e + c);
         sums += v;
     }
     float sum = sum_of_lanes(sums);
-    for (; c < classes; c++) {
+    for (uint c = FIRST_BEHIND_VECTORS; c < classes; c += ROW_ITEMS) {
         const float v = exp(z[c] - top);
         if (keep)
             e[c] = v;
@@ -78,16 +113,17 @@ static inline float exp_sum(__global const float *z, __global float *e, bool kee
 __kernel void softmax(ALIASED_VIEW(const float, x), ALIASED_VIEW(float, y), uint n,
                       uint classes)
 {
-    const uint row = get_global_id(0);
+    SHARED_TREE;
+    const uint row = ROW;
     if (row >= n)
         return;
     __global const float *z = x + x_at + (size_t)row * classes;
     __global float *p = y + y_at + (size_t)row * classes;
-    const float sum = exp_sum(z, p, true, classes, row_max(z, classes));
-    uint c;
-    for (c = 0; c + VW <= classes; c += VW)
+    const float top = MAX_OF_ITEMS(row_max(z, classes));
+    const float sum = SUM_OF_ITEMS(exp_sum(z, p, true, classes, top));
+    for (uint c = ITEM * VW; c + VW <= classes; c += ROW_ITEMS * VW)
         VSTORE(VLOAD(p + c) / sum, p + c);
-    for (; c < classes; c++)
+    for (uint c = FIRST_BEHIND_VECTORS; c < classes; c += ROW_ITEMS)
         p[c] = p[c] / sum;
 }
 
@@ -100,14 +136,15 @@ __kernel void cross_entropy(ALIASED_VIEW(const float, logits),
                             uint n, uint classes, uint global_batch,
                             float label_smoothing, float scale)
 {
-    const uint row = get_global_id(0);
+    SHARED_TREE;
+    const uint row = ROW;
     if (row >= n)
         return;
     __global const float *z = logits + logits_at + (size_t)row * classes;
     __global float *d = dlogits + dlogits_at + (size_t)row * classes;
     uint label = labels[labels_at + row];
-    const float top = row_max(z, classes);
-    const float sum = exp_sum(z, d, GRADIENT, classes, top);
+    const float top = MAX_OF_ITEMS(row_max(z, classes));
+    const float sum = SUM_OF_ITEMS(exp_sum(z, d, GRADIENT, classes, top));
     const float log_sum = log(sum), even = label_smoothing / classes,
                 one = 1.0f - label_smoothing;
 
@@ -132,9 +169,9 @@ __kernel void cross_entropy(ALIASED_VIEW(const float, logits),
 #endif
     if (label_smoothing > 0.0f) {
         float all = 0.0f;
-        for (uint c = 0; c < classes; c++)
+        for (uint c = ITEM; c < classes; c += ROW_ITEMS)
             all += log_sum - (z[c] - top);
-        total += even * all;
+        total += even * SUM_OF_ITEMS(all);
     }
     float weight = 1.0f;
     if (WEIGHTED)
@@ -143,16 +180,18 @@ __kernel void cross_entropy(ALIASED_VIEW(const float, logits),
     weight =
         larger * weight + (1.0f - larger) * class_weights[class_weights_at + partner];
 #endif
-    loss[loss_at + row] = WEIGHTED ? weight * total : total;
-
-    uint first = 0;
-    while (first < label && z[first] < top)
-        first++;
-    correct[correct_at + row] = first == label && z[label] == top;
+    bool smaller = true; /* the classes before the label */
+    for (uint c = ITEM; smaller && c < label; c += ROW_ITEMS)
+        smaller = z[c] < top;
+    const bool all_smaller = MAX_OF_ITEMS(smaller ? 0.0f : 1.0f) == 0.0f;
+    if (ITEM == 0) {
+        loss[loss_at + row] = WEIGHTED ? weight * total : total;
+        correct[correct_at + row] = all_smaller && z[label] == top;
+    }
 
     if (!GRADIENT)
         return;
-    for (uint c = 0; c < classes; c++) {
+    for (uint c = ITEM; c < classes; c += ROW_ITEMS) {
         float q = c == label ? major + even : even;
 #if MIXED
         q += c == partner ? minor : 0.0f;
