@@ -13,6 +13,20 @@
 #include "lib/common.h"
 #include "lib/storage.h"
 
+/* The vector of values[C] for a first lane of channel `first`. GPUs keep an array in memory
+ * if its index is not a constant. */
+INLINE floatv of_channel(const floatv *values, uint first)
+{
+#if DEVICE_CPU
+    return values[first];
+#else
+    floatv v = values[0];
+    for (uint c = 1; c < C; c++)
+        v = first == c ? values[c] : v;
+    return v;
+#endif
+}
+
 __kernel void make_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar, bytes),
                          ALIASED_VIEW(const int, labels), ALIASED_VIEW(stored_y, x),
                          ALIASED_VIEW(int, batch_labels),
@@ -51,8 +65,8 @@ __kernel void make_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar, by
     __global stored_y *to = x + x_at + (size_t)row * pixels;
     for (uint p = get_global_id(0) * VW; p < pixels; p += get_global_size(0) * VW) {
         const uint first = p % C;
-        const floatv v =
-            MAD(CONVERT_FLOATV(VLOADN(from + p)), scale[first], shift[first]);
+        const floatv v = MAD(CONVERT_FLOATV(VLOADN(from + p)), of_channel(scale, first),
+                             of_channel(shift, first));
         if (p + VW <= pixels)
             VSTORE_Y(v, to + p);
         else

@@ -10,10 +10,11 @@
 #include <string.h>
 
 enum { VECTOR_WIDTH, ITEMS_PER_ROW };
+enum { MOST_ITEMS_PER_ROW = 1 << 16 };
 
 static const struct ocl_tunable tunables[] = {
     OCL_TUNABLE("vector-width", 4, 8, 16),
-    OCL_TUNABLE("items-per-row", 1, 8, 16, 32, 64, 128),
+    OCL_TUNABLE("items-per-row", 1, 8, 16, 32, 64, 128, 512, 2048, 8192),
     {0},
 };
 
@@ -22,14 +23,29 @@ static bool is_augmented(const struct weft_problem *problem)
     return problem->call.args.make_batch.augment.kind != AUGMENT_NONE;
 }
 
-/* One work-item for each row on CPUs: its index costs more than its copy. */
-static enum ocl_applicability prefer(bool possible, const struct ocl_device *device,
-                                     int *values)
+/* Items of a work-group: a part of a row's, or all of them. */
+static int group_of(const struct ocl_device *device, int items_per_row)
 {
+    int most = (int)ocl_default_work_group(device);
+    return items_per_row < most ? items_per_row : most;
+}
+
+/* One work-item for each row on CPUs: its index costs more than its copy. On GPUs each
+ * computes some vectors, or pixels, of a row. */
+static enum ocl_applicability prefer(bool possible, const struct ocl_device *device,
+                                     const struct weft_problem *problem, int *values)
+{
+    enum { VECTORS_PER_ITEM = 8 };
+    const struct weft_batch_args *args = &problem->call.args.make_batch;
     if (!possible)
         return OCL_NOT_APPLICABLE;
     values[VECTOR_WIDTH] = device->vector_width;
-    values[ITEMS_PER_ROW] = device->is_cpu ? 1 : (int)ocl_default_work_group(device);
+    values[ITEMS_PER_ROW] = 1;
+    if (device->is_cpu)
+        return OCL_APPLICABLE;
+    int group = (int)ocl_default_work_group(device);
+    int groups = args->pixels / (VECTORS_PER_ITEM * device->vector_width * group);
+    values[ITEMS_PER_ROW] = group * (groups > 1 ? groups : 1);
     return OCL_APPLICABLE;
 }
 
@@ -37,15 +53,16 @@ static enum ocl_applicability applicability(const struct ocl_device *device,
                                             const struct weft_problem *problem,
                                             int *values)
 {
-    return prefer(!is_augmented(problem), device, values);
+    return prefer(!is_augmented(problem), device, problem, values);
 }
 
 static bool validate_config(const struct ocl_device *device,
                             const struct weft_problem *problem, const int *values)
 {
+    int items = values[ITEMS_PER_ROW];
     (void)problem;
-    return ocl_vector_width_valid(device, values[VECTOR_WIDTH]) &&
-           ocl_work_group_valid(device, values[ITEMS_PER_ROW]);
+    return ocl_vector_width_valid(device, values[VECTOR_WIDTH]) && items >= 1 &&
+           items <= MOST_ITEMS_PER_ROW && items % group_of(device, items) == 0;
 }
 
 static void define_order(struct ocl_options *options, const struct weft_batch_args *args)
@@ -59,6 +76,7 @@ static enum weft_status record(struct weft_command_list *list,
                                const struct weft_problem *problem, const int *values)
 {
     const struct weft_batch_args *args = &problem->call.args.make_batch;
+    const struct ocl_device *device = ocl_device_of(list);
     size_t items_per_row = (size_t)values[ITEMS_PER_ROW];
     struct ocl_options options = {""};
     ocl_define(&options, "VW", values[VECTOR_WIDTH]);
@@ -73,7 +91,7 @@ static enum weft_status record(struct weft_command_list *list,
             .source = "batch.cl",
             .kernel = "make_batch",
             .global = {items_per_row, (size_t)args->n},
-            .local = {items_per_row, 1},
+            .local = {(size_t)group_of(device, values[ITEMS_PER_ROW]), 1},
             .arg_count = 14,
             .args = {OCL_VIEW(args->state), OCL_VIEW(args->bytes), OCL_VIEW(args->labels),
                      OCL_VIEW(args->x), OCL_VIEW(args->batch_labels),
@@ -98,7 +116,7 @@ static enum ocl_applicability prefer_augmented(const struct ocl_device *device,
                                                const struct weft_problem *problem,
                                                int *values)
 {
-    return prefer(is_augmented(problem), device, values);
+    return prefer(is_augmented(problem), device, problem, values);
 }
 
 static enum ocl_applicability prefer_augmented_rows(const struct ocl_device *device,
@@ -107,7 +125,7 @@ static enum ocl_applicability prefer_augmented_rows(const struct ocl_device *dev
 {
     int kind = problem->call.args.make_batch.augment.kind;
     bool possible = kind == AUGMENT_WHOLE_PIXELS && device->is_cpu;
-    return prefer(possible, device, values);
+    return prefer(possible, device, problem, values);
 }
 
 static bool validate_rows(const struct ocl_device *device,
@@ -148,6 +166,7 @@ static enum weft_status launch_augmented(struct weft_command_list *list,
                                          const int *values)
 {
     const struct weft_batch_args *args = &problem->call.args.make_batch;
+    const struct ocl_device *device = ocl_device_of(list);
     size_t items_per_row = (size_t)values[ITEMS_PER_ROW];
     struct ocl_options options = {""};
     ocl_define(&options, "VW", values[VECTOR_WIDTH]);
@@ -165,7 +184,7 @@ static enum weft_status launch_augmented(struct weft_command_list *list,
             .source = source,
             .kernel = kernel,
             .global = {items_per_row, (size_t)args->n},
-            .local = {items_per_row, 1},
+            .local = {(size_t)group_of(device, values[ITEMS_PER_ROW]), 1},
             .arg_count = 15,
             .args = {OCL_VIEW(args->state), OCL_VIEW(args->bytes), OCL_VIEW(args->labels),
                      OCL_VIEW(args->x), OCL_VIEW(args->batch_labels),
