@@ -13,8 +13,8 @@
 #include "lib/common.h"
 #include "lib/storage.h"
 
-/* The vector of values[C] for a first lane of channel `first`. GPUs keep an array in memory
- * if its index is not a constant. */
+/* The vector of values[C] for a first lane of channel `first`. GPUs keep an array in
+ * memory if its index is not a constant. */
 INLINE floatv of_channel(const floatv *values, uint first)
 {
 #if DEVICE_CPU

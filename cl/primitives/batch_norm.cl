@@ -16,9 +16,11 @@
  *
  * A work-item processes the rows [ROWS i, ROWS (i + 1)), i its second global index, of
  * NV vectors of VW channels; its first global index, with the global size as stride,
- * selects these. The merging kernels have a work-item for each vector (serial), or a
- * work-group of WORK_GROUP_SIZE work-items for each channel (tree), where VW divides C.
- * Partials are [chunk][2][PITCH]. */
+ * selects these. In bn_*_partials_tree a work-group of ACROSS vectors and DOWN work-items
+ * for each does: item k takes the rows k, k + DOWN, ... of the chunk, of which it loads
+ * LOADS together, and joins their mean and squares. The merging kernels have a work-item
+ * for each vector (serial), or a work-group of WORK_GROUP_SIZE work-items for each
+ * channel (tree), where VW divides C. Partials are [chunk][2][PITCH]. */
 #ifndef C
 #define C 32
 #endif
@@ -30,6 +32,10 @@
 #endif
 #ifndef ROWS
 #define ROWS 64
+#endif
+#ifndef ACROSS
+#define ACROSS 4 /* powers of two */
+#define DOWN   16
 #endif
 #ifndef WORK_GROUP_SIZE
 #define WORK_GROUP_SIZE 64 /* a power of two */
@@ -100,6 +106,79 @@ __kernel void bn_stats_partials(VIEW(const stored_x, x), VIEW(float, partials), 
         for (uint v = 0; v < NV; v++)
             VSTORE(sum[0][v] + sum[1][v], to + PITCH + v * VW);
     }
+}
+
+/* Rows that a work-item of a tree loads before it uses the first. */
+#define LOADS 8
+
+/* The row i of those that are loaded from `row` on, or the last one of the chunk. */
+static inline uint row_of(uint row, uint i, uint end)
+{
+    return min(row + i * DOWN, end - 1);
+}
+
+struct moments {
+    floatv mean, square; /* sum of squared deviations */
+    float count;
+};
+
+/* Chan's formula. */
+static inline struct moments join(struct moments a, struct moments b)
+{
+    struct moments all = {a.mean, a.square, a.count + b.count};
+    if (b.count == 0.0f)
+        return a;
+    const float share = b.count / all.count;
+    const floatv apart = b.mean - a.mean;
+    all.mean += apart * share;
+    all.square += MAD(apart * apart, a.count * share, b.square);
+    return all;
+}
+
+__kernel __attribute__((reqd_work_group_size(ACROSS, DOWN, 1))) void
+bn_stats_partials_tree(VIEW(const stored_x, x), VIEW(float, partials), uint rows)
+{
+    __local floatv means[DOWN][ACROSS], squares[DOWN][ACROSS];
+    __local float counts[DOWN][ACROSS];
+    const uint column = get_local_id(0), strand = get_local_id(1);
+    const uint block = get_global_id(0), chunk = get_group_id(1);
+    const uint end = chunk * ROWS + chunk_rows(chunk, rows);
+    __global const stored_x *from = x + x_at + block * VW;
+    struct moments all = {(floatv)(0.0f), (floatv)(0.0f), 0.0f};
+    for (uint row = chunk * ROWS + strand; block < BLOCKS && row < end;
+         row += DOWN * LOADS) {
+        floatv v[LOADS], sum = (floatv)(0.0f), square = (floatv)(0.0f);
+        const uint count = min((uint)LOADS, (end - row + DOWN - 1) / DOWN);
+        for (uint i = 0; i < LOADS; i++)
+            v[i] = LOAD_IN(from + row_of(row, i, end) * C);
+        for (uint i = 1; i < LOADS; i++)
+            sum += i < count ? v[i] - v[0] : (floatv)(0.0f);
+        const floatv mean = v[0] + sum / (float)count;
+        for (uint i = 0; i < LOADS; i++) {
+            const floatv off = i < count ? v[i] - mean : (floatv)(0.0f);
+            square = MAD(off, off, square);
+        }
+        const struct moments some = {mean, square, (float)count};
+        all = join(all, some);
+    }
+    for (uint offset = DOWN / 2; offset > 0; offset /= 2) {
+        means[strand][column] = all.mean;
+        squares[strand][column] = all.square;
+        counts[strand][column] = all.count;
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (strand < offset) {
+            const struct moments other = {means[strand + offset][column],
+                                          squares[strand + offset][column],
+                                          counts[strand + offset][column]};
+            all = join(all, other);
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    if (strand > 0 || block >= BLOCKS)
+        return;
+    __global float *to = partials + partials_at + chunk * PARTIAL + block * VW;
+    VSTORE(all.mean, to);
+    VSTORE(all.square, to + PITCH);
 }
 
 __kernel void bn_stats_merge_serial(VIEW(const float, partials),
@@ -241,6 +320,56 @@ __kernel void bn_grad_partials(VIEW(const stored_x, x), VIEW(const stored_other,
             VSTORE(product[v], to + PITCH + v * VW);
         }
     }
+}
+
+__kernel __attribute__((reqd_work_group_size(ACROSS, DOWN, 1))) void
+bn_grad_partials_tree(VIEW(const stored_x, x), VIEW(const stored_other, dy),
+                      VIEW(const float, mean), VIEW(const float, scale),
+                      VIEW(const float, bias), VIEW(float, partials), uint rows,
+                      float2 act_params)
+{
+    __local floatv sums[DOWN][ACROSS], products[DOWN][ACROSS];
+    const uint column = get_local_id(0), strand = get_local_id(1);
+    const uint block = get_global_id(0), chunk = get_group_id(1), c = block * VW;
+    const uint end = chunk * ROWS + chunk_rows(chunk, rows);
+    floatv sum = (floatv)(0.0f), product = (floatv)(0.0f);
+    if (block < BLOCKS) {
+        const floatv mean_c = VLOAD(mean + mean_at + c);
+        const floatv scale_c = VLOAD(scale + scale_at + c);
+        const floatv bias_c = VLOAD(bias + bias_at + c);
+        for (uint row = chunk * ROWS + strand; row < end; row += DOWN * LOADS / 2) {
+            floatv v[LOADS / 2], d[LOADS / 2];
+            for (uint i = 0; i < LOADS / 2; i++) {
+                const uint at = row_of(row, i, end) * C + c;
+                v[i] = LOAD_IN(x + x_at + at);
+                d[i] = LOAD_OTHER(dy + dy_at + at);
+            }
+            for (uint i = 0; i < LOADS / 2; i++) {
+                const floatv centered = v[i] - mean_c;
+                const floatv g =
+                    row + i * DOWN < end
+                        ? gradient(d[i], MAD(centered, scale_c, bias_c), act_params)
+                        : (floatv)(0.0f);
+                sum += g;
+                product = MAD(g, centered, product);
+            }
+        }
+    }
+    for (uint offset = DOWN / 2; offset > 0; offset /= 2) {
+        sums[strand][column] = sum;
+        products[strand][column] = product;
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (strand < offset) {
+            sum += sums[strand + offset][column];
+            product += products[strand + offset][column];
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    if (strand > 0 || block >= BLOCKS)
+        return;
+    __global float *to = partials + partials_at + chunk * PARTIAL + c;
+    VSTORE(sum, to);
+    VSTORE(product, to + PITCH);
 }
 
 __kernel void bn_grad_merge_serial(VIEW(const float, partials),

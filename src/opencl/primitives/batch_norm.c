@@ -29,8 +29,9 @@ static const struct ocl_tunable vectors_values_tunables[] = {
     VALUES_TUNABLES(16, 32, 64, 128, 256), {0}};
 
 /* A CPU's work-item processes whole rows. Neighbouring work-items of a GPU process
- * neighbouring vectors of a row; partials are merged by a work-item for each vector, or
- * by a tree, a work-group for each channel. */
+ * neighbouring vectors of a row; a chunk is summed by a work-item for each vector, or by
+ * a work-group for some; partials are merged by a work-item for each vector, or by a
+ * tree, a work-group for each channel. */
 enum style { ROWS, VECTORS, VECTORS_TREE };
 
 enum { WORK_GROUP_SIZE = 64, MAX_CHUNKS = 512 };
@@ -85,7 +86,9 @@ static enum ocl_applicability applicability(const struct ocl_device *device,
     if (style == ROWS && !device->is_cpu)
         return OCL_NOT_APPLICABLE;
     values[VECTOR_WIDTH] = default_vector_width(device, style, s.channels);
-    values[WORK_GROUP] = style == ROWS ? 1 : (int)ocl_default_work_group(device);
+    values[WORK_GROUP] = style == ROWS           ? 1
+                         : style == VECTORS_TREE ? tree_size(device)
+                                                 : (int)ocl_default_work_group(device);
     values[ROWS_PER_ITEM] = style != ROWS ? 1 : fold ? 64 : 4096 / s.channels;
     if (values[ROWS_PER_ITEM] < 1)
         values[ROWS_PER_ITEM] = 1;
@@ -107,6 +110,18 @@ static bool has_partials(enum weft_primitive primitive)
            primitive == WEFT_PRIMITIVE_batch_norm_backward;
 }
 
+static bool is_tree(const struct ocl_device *device, int items)
+{
+    return ocl_work_group_valid(device, items) && !(items & (items - 1));
+}
+
+/* Local memory of bn_stats_partials_tree: two vectors and a count for each work-item. */
+static size_t local_bytes(const int *values)
+{
+    return (size_t)values[WORK_GROUP] * (2 * (size_t)values[VECTOR_WIDTH] + 1) *
+           sizeof(float);
+}
+
 static bool validate_config(const struct ocl_device *device,
                             const struct weft_problem *problem, enum style style,
                             const int *values)
@@ -125,8 +140,9 @@ static bool validate_config(const struct ocl_device *device,
     if (style == ROWS)
         return values[LAST] >= 1 && values[LAST] <= 4 &&
                blocks_of(problem, values) % values[LAST] == 0;
-    return style == VECTORS || (ocl_work_group_valid(device, values[LAST]) &&
-                                !(values[LAST] & (values[LAST] - 1)));
+    return style == VECTORS ||
+           (is_tree(device, values[LAST]) && is_tree(device, values[WORK_GROUP]) &&
+            local_bytes(values) <= device->local_mem_bytes);
 }
 
 /* Work distribution over rows of channels. */
@@ -201,6 +217,21 @@ static struct ocl_arg alloc_partials(struct weft_command_list *list,
         ocl_workspace(list, chunks * (size_t)BATCH_NORM_PARTIAL(pitch) * sizeof(float)));
 }
 
+/* The launch that computes partials; by trees, each chunk has local[1] rows of
+ * work-items. */
+static enum weft_status launch_partials(struct weft_command_list *list,
+                                        struct work_split *split, enum style style,
+                                        int rows, const char *kernels[2],
+                                        struct ocl_launch *launch)
+{
+    launch->kernel = kernels[style == VECTORS_TREE];
+    if (style != VECTORS_TREE)
+        return launch_rows(list, split, (size_t)rows, launch);
+    ocl_define(&split->options, "ACROSS", (long)split->local[0]);
+    ocl_define(&split->options, "DOWN", (long)split->local[1]);
+    return launch_rows(list, split, (size_t)rows * split->local[1], launch);
+}
+
 /* The launch that merges partials. */
 static enum weft_status launch_merge(struct weft_command_list *list,
                                      struct work_split *split, enum style style,
@@ -251,12 +282,13 @@ static enum weft_status record_forward(struct weft_command_list *list,
     struct work_split split = split_reduction(style, a, values);
     ocl_define_view_fp16(&split.options, "X_HALF", a->x);
     struct ocl_arg parts = alloc_partials(list, &split, a);
-    WEFT_TRY(launch_rows(list, &split, (size_t)a->rows,
-                         &(struct ocl_launch){
-                             .kernel = "bn_stats_partials",
-                             .arg_count = 3,
-                             .args = {OCL_VIEW(a->x), parts, OCL_INT(a->rows)},
-                         }));
+    WEFT_TRY(
+        launch_partials(list, &split, style, a->rows,
+                        (const char *[]){"bn_stats_partials", "bn_stats_partials_tree"},
+                        &(struct ocl_launch){
+                            .arg_count = 3,
+                            .args = {OCL_VIEW(a->x), parts, OCL_INT(a->rows)},
+                        }));
     WEFT_TRY(launch_merge(
         list, &split, style, a, values,
         (const char *[]){"bn_stats_merge_serial", "bn_stats_merge_tree"},
@@ -279,14 +311,15 @@ static enum weft_status record_backward(struct weft_command_list *list,
     ocl_define_view_fp16(&split.options, "X_HALF", a->x);
     ocl_define_view_fp16(&split.options, "OTHER_HALF", a->dy);
     struct ocl_arg parts = alloc_partials(list, &split, a);
-    WEFT_TRY(launch_rows(list, &split, (size_t)a->rows,
-                         &(struct ocl_launch){
-                             .kernel = "bn_grad_partials",
-                             .arg_count = 8,
-                             .args = {OCL_VIEW(a->x), OCL_VIEW(a->dy), OCL_VIEW(a->mean),
-                                      OCL_VIEW(a->scale), OCL_VIEW(a->bias), parts,
-                                      OCL_INT(a->rows), OCL_ACT_PARAMS(a->activation)},
-                         }));
+    WEFT_TRY(
+        launch_partials(list, &split, style, a->rows,
+                        (const char *[]){"bn_grad_partials", "bn_grad_partials_tree"},
+                        &(struct ocl_launch){
+                            .arg_count = 8,
+                            .args = {OCL_VIEW(a->x), OCL_VIEW(a->dy), OCL_VIEW(a->mean),
+                                     OCL_VIEW(a->scale), OCL_VIEW(a->bias), parts,
+                                     OCL_INT(a->rows), OCL_ACT_PARAMS(a->activation)},
+                        }));
     WEFT_TRY(launch_merge(list, &split, style, a, values,
                           (const char *[]){"bn_grad_merge_serial", "bn_grad_merge_tree"},
                           &(struct ocl_launch){
