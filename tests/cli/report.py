@@ -13,14 +13,13 @@ import pathlib
 import random
 import re
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree
-import zlib
 
 from bench_results import EVIL, crowd, layer, row, run_of
+from png_pixels import png_pixels
 
 WEFT = os.path.abspath(sys.argv[1])
 TESTS = pathlib.Path(__file__).resolve().parent
@@ -60,26 +59,8 @@ class Page(html.parser.HTMLParser):
 def pixels(source):
     """The bytes of an image that is within the page, with its height and width."""
     kind, data = source.split(",", 1)
-    png = base64.b64decode(data, validate=True)
-    assert kind == "data:image/png;base64" and png[:8] == b"\x89PNG\r\n\x1a\n", kind
-    at, parts = 8, {}
-    while at < len(png):
-        size, name = struct.unpack(">I4s", png[at:at + 8])
-        body = png[at + 8:at + 8 + size]
-        assert zlib.crc32(name + body) == struct.unpack(">I", png[at + 8 + size:at + 12 + size])[0]
-        parts[name] = body
-        at += 12 + size
-    width, height, depth, colour = struct.unpack(">IIBB", parts[b"IHDR"][:10])
-    assert depth == 8 and colour in (0, 2) and list(parts) == [b"IHDR", b"IDAT", b"IEND"]
-    row = width * (3 if colour else 1)
-    lines, out = zlib.decompress(parts[b"IDAT"]), bytearray()
-    assert len(lines) == height * (row + 1)
-    for y in range(height):
-        assert lines[y * (row + 1)] == 2  # the difference from the line above
-        for x in range(row):
-            above = out[(y - 1) * row + x] if y else 0
-            out.append((lines[y * (row + 1) + 1 + x] + above) % 256)
-    return bytes(out), height, width
+    assert kind == "data:image/png;base64", kind
+    return png_pixels(base64.b64decode(data, validate=True))
 
 
 def check(text, names):

@@ -18,9 +18,9 @@ import statistics
 import struct
 import sys
 import tempfile
-import zlib
 
 from checks import check, finish, run
+from png_pixels import png_pixels
 
 WEFT = os.path.abspath(sys.argv[1])
 SIDE = 12
@@ -292,26 +292,10 @@ def check_clean(root):
 
 
 def read_png(path):
-    """Rows of a PNG of 8 bits of grey."""
-    data, at, packed = pathlib.Path(path).read_bytes(), 8, b""
-    while at < len(data):
-        (size,) = struct.unpack(">I", data[at:at + 4])
-        kind, body = data[at + 4:at + 8], data[at + 8:at + 8 + size]
-        if kind == b"IHDR":
-            width, height, depth, color = struct.unpack(">IIBB", body[:10])
-            check((depth, color) == (8, 0), "grey")
-        packed += body if kind == b"IDAT" else b""
-        at += 12 + size
-    raw, above, out = zlib.decompress(packed), bytes(width), []
-    for y in range(height):
-        method, line = raw[y * (width + 1)], bytearray(raw[y * (width + 1) + 1:(y + 1) * (width + 1)])
-        for x in range(width):
-            a, b, c = (line[x - 1] if x else 0), above[x], (above[x - 1] if x else 0)
-            paeth = min((a, b, c), key=lambda v: abs(a + b - c - v))
-            line[x] = (line[x] + (0, a, b, (a + b) // 2, paeth)[method]) & 255
-        above = bytes(line)
-        out.append(above)
-    return out
+    """Rows of a PNG."""
+    pixels, height, width = png_pixels(pathlib.Path(path).read_bytes())
+    check(len(pixels) == height * width, "grey")
+    return [pixels[y * width:(y + 1) * width] for y in range(height)]
 
 
 def check_means(root):
@@ -324,6 +308,38 @@ def check_means(root):
     check(len(sheet) == 68 and len(sheet[0]) == 132 and sheet[30][30] == 128 and sheet[30][100] == 8,
           "the mean of 0 and 255 is 128, that of 7, 8 and 9 is 8")
     weft("show", "tiny.net", "--means", code=2, says="is no data, which --means is for")
+
+
+def check_neighbors(root):
+    """`weft show --neighbors` against all correlations."""
+    shown = json.loads(weft("show", "some", "--samples", 4, "--neighbors", 3, "-f", "json"))
+    pixels = [p.read_bytes()[-SIDE * SIDE:] for kind in ("columns", "plain", "rows")
+              for p in sorted((root / "some/train" / kind).iterdir())]
+    units = []
+    for p in pixels:
+        centered = [v - statistics.fmean(p) for v in p]
+        norm = math.sqrt(sum(v * v for v in centered))
+        units.append([v / norm for v in centered])
+    check(len(pixels) == shown["count"] and len(shown["neighbors"]) == 4, "the samples")
+    for sample in shown["neighbors"]:
+        scores = [sum(a * b for a, b in zip(units[sample["index"]], u)) for u in units]
+        scores[sample["index"]] = -2
+        best = sorted(scores, reverse=True)[:3]
+        found = sample["nearest"]
+        check([abs(scores[f["index"]] - b) < 1e-6 and abs(f["correlation"] - b) < 1e-6 for f, b in zip(found, best)] ==
+              [True] * 3, f"the nearest of {sample['index']}: {found}, not {best}")
+    for name in ("first.png", "second.png"):
+        weft("show", "some", "--samples", 4, "--neighbors", 3, "--out", name)
+    sheet = read_png("first.png")
+    check((len(sheet), len(sheet[0])) == (4 + 4 * 64, 4 + 4 * 64), "four rows of four images, five times as large")
+    first, near = shown["neighbors"][2]["index"], shown["neighbors"][2]["nearest"][1]["index"]
+    for column, index in ((0, first), (2, near)):
+        seen = [sheet[4 + 2 * 64 + 5 * y + 2][4 + column * 64 + 5 * x + 2] for y in range(SIDE) for x in range(SIDE)]
+        check(seen == [*pixels[index]], f"row 2, column {column} of the sheet is image {index}")
+    check(pathlib.Path("first.png").read_bytes() == pathlib.Path("second.png").read_bytes(), "the same bytes again")
+    weft("show", "some", "--neighbors", 3, "--means", code=2, says="leave out --grid, --means and --augment")
+    weft("show", "some", "--neighbors", 300, code=2, says="are more than 1000 images")
+    weft("show", "tiny.net", "--neighbors", 1, code=2, says="is no data, which --neighbors is for")
 
 
 def tensors(run):
@@ -358,6 +374,7 @@ def main():
         check_wrong(root, vectors)
         check_clean(root)
         check_means(root)
+        check_neighbors(root)
         os.chdir("/")
 
 

@@ -8,7 +8,6 @@
 #include "core/plain_text.h"
 #include "core/png_file.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,11 +141,8 @@ static enum app_exit write_result(const struct filter *f)
         term_draw_images(stdout, images, 2);
         return app_flush_stdout(f->app);
     }
-    if (!png_file_write(out, f->result, image->height, image->width, image->channels))
-        return app_error(f->app, APP_FAILED, "%s cannot be written: %s", out,
-                         strerror(errno));
-    app_print_written(out);
-    return APP_OK;
+    return png_file_write(f->app, out, f->result, image->height, image->width,
+                          image->channels);
 }
 
 static enum app_exit filter(struct filter *f, const char *image)

@@ -163,15 +163,16 @@ static enum app_exit save_preview(const struct prediction *prediction,
     size_t length = strlen(base);
     bool png = length > 4 && !strcasecmp(base + length - 4, ".png");
     char *name = term_format_or_exit("%s%s", base, png ? "" : ".png");
+    const char *why;
     uint8_t *bytes =
-        png_encode(r->pixels, net->height, net->width, net->channels, &w.size);
+        png_encode(r->pixels, net->height, net->width, net->channels, &w.size, &why);
     if (!paths_absolute(source, r->item->file))
         snprintf(source, sizeof(source), "%s", base);
     w.name = name;
     w.bytes = bytes;
-    enum app_exit code =
-        bytes ? place(prediction->app, &w)
-              : app_error(prediction->app, APP_FAILED, "%s: out of memory", name);
+    enum app_exit code = bytes ? place(prediction->app, &w)
+                               : app_error(prediction->app, APP_FAILED,
+                                           "%s cannot be written: %s", name, why);
     free(bytes);
     free(name);
     return code;

@@ -49,15 +49,19 @@ void report_write_pixels(FILE *out, const uint8_t *pixels, int height, int width
                          int channels, int shown, const char *alt)
 {
     size_t size = 0;
-    uint8_t *png = png_encode(pixels, height, width, channels, &size);
+    const char *why;
+    uint8_t *png = png_encode(pixels, height, width, channels, &size, &why);
+    if (!png) {
+        html_write_escaped(out, alt);
+        return;
+    }
     shown = shown > 0 ? shown : 1;
     fprintf(out, "<img%s width=\"%d\" height=\"%d\" alt=\"",
             width < shown ? " class=\"pixels\"" : "", shown,
             (int)(((int64_t)height * shown + width / 2) / width));
     html_write_escaped(out, alt);
     fputs("\" src=\"data:image/png;base64,", out);
-    if (png)
-        base64_write(out, png, size);
+    base64_write(out, png, size);
     fputs("\">", out);
     free(png);
 }

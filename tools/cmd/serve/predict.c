@@ -18,7 +18,8 @@ char *serve_encode(const uint8_t *pixels, int height, int width, int channels)
 {
     size_t size, length;
     char *text = NULL;
-    uint8_t *png = png_encode(pixels, height, width, channels, &size);
+    const char *why;
+    uint8_t *png = png_encode(pixels, height, width, channels, &size, &why);
     FILE *out = png ? open_memstream(&text, &length) : NULL;
     if (out) {
         fputs("data:image/png;base64,", out);

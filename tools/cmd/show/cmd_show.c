@@ -47,6 +47,14 @@ static const struct args_option options[] = {
      .kind = ARGS_FLAG,
      .offset = offsetof(struct show_options, means),
      .help = "draw the mean of the images of each class instead"},
+    {.name = "neighbors",
+     .kind = ARGS_INT,
+     .offset = offsetof(struct show_options, neighbors),
+     .value = "N",
+     .help = "draw each image in a row with the N others that are most like it, by the "
+             "correlation of their pixels",
+     .min = 1,
+     .max = SHOW_MAX_SAMPLES - 1},
     {.name = "out",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct show_options, out),
@@ -303,12 +311,13 @@ static enum app_exit show_main(struct app *app, const void *given, int count,
     if (o->model && kind != SHOW_IMAGE)
         return app_error(app, APP_USAGE, "%s: is no image, which --model is for",
                          operands[0]);
-    const char *of_data = o->augment  ? "augment"
-                          : o->out    ? "out"
-                          : o->grid   ? "grid"
-                          : o->random ? "random"
-                          : o->means  ? "means"
-                                      : NULL;
+    const char *of_data = o->augment     ? "augment"
+                          : o->out       ? "out"
+                          : o->grid      ? "grid"
+                          : o->random    ? "random"
+                          : o->means     ? "means"
+                          : o->neighbors ? "neighbors"
+                                         : NULL;
     if (of_data && kind != SHOW_DATA)
         return app_error(app, APP_USAGE, "%s: is no data, which --%s is for", operands[0],
                          of_data);
@@ -332,6 +341,7 @@ const struct app_command cmd_show = {
                         "  weft show resnet9 --text > my.net\n"
                         "  weft show fashion-mnist --samples 12\n"
                         "  weft show fashion-mnist --grid 15x15 --out grid.png\n"
+                        "  weft show fashion-mnist --neighbors 4 --out nearest.png\n"
                         "  weft show photos --augment \"flip crop=0.3\" --samples 64 "
                         "--out seen.png\n"
                         "  weft show shoe.jpg --model runs/a/best.safetensors",

@@ -11,7 +11,7 @@ struct show_options {
     struct app_options app;
     const char *input, *model;
     const char *augment, *out, *grid; /* of a dataset */
-    int samples, split, epoch;
+    int samples, split, epoch, neighbors;
     uint64_t seed;
     bool text, random, means;
 };
@@ -29,7 +29,10 @@ enum app_exit show_data(struct app *app, const struct show_options *options,
 struct show_samples {
     struct term_image *images;
     uint8_t *pixels;
+    int *indices;       /* in the dataset; not of means and augmented images */
     int count, columns; /* of a sheet */
+    int neighbors;      /* of each sample, which is the first of a row */
+    double *correlations;
 };
 enum weft_status show_samples_make(const weft_dataset *data,
                                    const struct show_options *options,
@@ -38,6 +41,12 @@ void show_samples_free(struct show_samples *samples);
 /* Draws them, or writes them to a PNG file if `path` is not NULL. */
 enum app_exit show_samples_write(const struct app *app,
                                  const struct show_samples *samples, const char *path);
+
+/* show_neighbors.c: adds the k images that are most like each sample. */
+enum weft_status show_neighbors_add(struct app *app, const weft_dataset *data, int k,
+                                    struct show_samples *samples);
+void show_neighbors_json(struct json *json, const struct weft_dataset_info *info,
+                         const struct show_samples *samples);
 
 /* Writes a list of numbers. */
 void show_emit_numbers(struct json *json, const char *key, const double *numbers,

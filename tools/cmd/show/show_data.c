@@ -150,7 +150,7 @@ static void show_data_head(const weft_dataset *data)
 
 static void emit_data(const struct app *app, const struct show_options *o,
                       const weft_dataset *data, const struct data_facts *facts,
-                      const struct table *t)
+                      const struct show_samples *samples, const struct table *t)
 {
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
@@ -169,6 +169,8 @@ static void emit_data(const struct app *app, const struct show_options *o,
     if (o->augment)
         emit_text(&j, "augment", o->augment);
     emit_facts(&j, facts);
+    if (samples->neighbors)
+        show_neighbors_json(&j, &info, samples);
     table_json(t, &j, "classes");
     emit_end(&j);
 }
@@ -184,6 +186,15 @@ static enum app_exit choose(const struct app *app, struct show_options *o, int *
         if (o->random)
             term_print("The same images again: --seed %llu", (unsigned long long)o->seed);
     }
+    if (o->neighbors && (o->grid || o->means || o->augment))
+        return app_error(
+            app, APP_USAGE,
+            "--neighbors is for images of the data, in a row each; leave out "
+            "--grid, --means and --augment");
+    if (o->neighbors && o->samples > SHOW_MAX_SAMPLES / (o->neighbors + 1))
+        return app_error(app, APP_USAGE,
+                         "--samples %d with %d neighbours each are more than %d images",
+                         o->samples, o->neighbors, SHOW_MAX_SAMPLES);
     if (!o->grid)
         return APP_OK;
     if (sscanf(o->grid, "%dx%d%c", &rows, columns, &rest) != 2 || rows < 1 ||
@@ -212,6 +223,8 @@ enum app_exit show_data(struct app *app, const struct show_options *given,
         return code;
     struct data_facts facts = {0};
     enum weft_status status = show_samples_make(data, o, &samples);
+    if (!status && o->neighbors)
+        status = show_neighbors_add(app, data, o->neighbors, &samples);
     if (!status)
         status = find_facts(app, spec, (enum weft_split)o->split, data, &facts);
     if (status) {
@@ -242,7 +255,7 @@ enum app_exit show_data(struct app *app, const struct show_options *given,
     app_print_notes(data);
     table_write(&t);
     if (t.format == TABLE_JSON)
-        emit_data(app, o, data, &facts, &t);
+        emit_data(app, o, data, &facts, &samples, &t);
     if (t.format == TABLE_HUMAN || o->out)
         code = show_samples_write(app, &samples, o->out);
     table_free(&t);

@@ -5,7 +5,6 @@
 
 #include "core/png_file.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,12 +51,13 @@ static enum weft_status choose(const weft_dataset *data,
     for (int i = 0; i < info->count; i++)
         order[i] = i;
     s->pixels = term_realloc_or_exit(NULL, (size_t)s->count * size + 1);
+    s->indices = term_realloc_or_exit(NULL, (size_t)s->count * sizeof(*s->indices));
     for (int i = 0; i < s->count && !status; i++) {
         uint8_t *pixels = s->pixels + (size_t)i * size;
         uint64_t at = o->random
                           ? (uint64_t)i + draw(o->seed, (uint64_t)i, count - (uint64_t)i)
                           : (start + (uint64_t)i * count / (uint64_t)s->count) % count;
-        int index = order[at];
+        int index = s->indices[i] = order[at];
         if (o->random)
             order[at] = order[i];
         status = weft_dataset_read(data, index, 1, pixels);
@@ -152,6 +152,8 @@ void show_samples_free(struct show_samples *s)
 {
     free(s->images);
     free(s->pixels);
+    free(s->indices);
+    free(s->correlations);
 }
 
 /* A sheet of images of one size, `factor` times as large, in rows of `columns`. */
@@ -179,7 +181,9 @@ static void draw_samples(const struct show_samples *s)
     if (!s->count)
         return;
     putchar('\n');
-    term_draw_images(stdout, s->images, s->count);
+    int row = s->neighbors ? s->columns : s->count;
+    for (int i = 0; i < s->count; i += row)
+        term_draw_images(stdout, s->images + i, row);
 }
 
 enum app_exit show_samples_write(const struct app *app, const struct show_samples *s,
@@ -207,13 +211,8 @@ enum app_exit show_samples_write(const struct app *app, const struct show_sample
     memset(sheet.pixels, 128, size);
     for (int i = 0; i < s->count; i++)
         put_image(&sheet, &s->images[i], i);
-    bool done =
-        png_file_write(path, sheet.pixels, sheet.height, sheet.width, sheet.channels);
-    int why = errno;
+    enum app_exit code = png_file_write(app, path, sheet.pixels, sheet.height,
+                                        sheet.width, sheet.channels);
     free(sheet.pixels);
-    if (!done)
-        return app_error(app, APP_FAILED, "%s cannot be written: %s", path,
-                         strerror(why));
-    app_print_written(path);
-    return APP_OK;
+    return code;
 }
