@@ -45,6 +45,11 @@
 #ifndef UNROLL
 #define UNROLL 4
 #endif
+/* 1: the pixels of a tile are consecutive in x, and so are tiles; the next but one is
+ * fetched while a tile is computed. OpenCL's prefetch() does nothing in PoCL. */
+#ifndef PREFETCH
+#define PREFETCH 0
+#endif
 
 /* Data gradient: strides of the forward convolution, to which DILATION and PAD then
  * belong; position in x, which is padded, of the first row and column of dy; distance of
@@ -132,6 +137,10 @@ INLINE void add_window(floatv acc[TILE][NV], __global const stored_x *const x[TI
                 for (int v = 0; v < NV; v++)
                     b[v] = VLOAD_W(w + v * VW);
                 w += W_ROW;
+#if PREFETCH
+                const size_t next = (size_t)(x[0] + 2 * TILE * C + k * TILE);
+                __builtin_prefetch((const void *)next);
+#endif
 #pragma unroll
                 for (int i = 0; i < TILE; i++)
 #pragma unroll

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The nearest of many vectors, exactly.
  *
- * The device multiplies a batch of queries by all vectors, and keeps the largest product
- * of each GROUP of them: a 1x1 convolution and a max pool, which kernels fuse, so that
- * the products themselves are never written. The k-th largest maximum of a query is not
- * above its k-th largest product; only groups that reach it, but for rounding, are
- * computed again, on the host in double. */
+ * The device multiplies a batch of queries by all vectors, a slice after the other, and
+ * keeps the largest product of each GROUP of them: a 1x1 convolution and a max pool,
+ * which kernels fuse, so that the products themselves are never written. The k-th largest
+ * maximum of a query is not above its k-th largest product; only groups that reach it,
+ * but for rounding, are computed again, on the host in double. */
 #include <weft/search.h>
 
 #include "device/backend.h"
@@ -22,8 +22,11 @@ enum {
     BATCH = 64,
     MAX_BATCH = 1024,
     MAX_DIMENSIONS = 1 << 20,
+    CANDIDATES = 1 << 16,
 };
+/* On a CPU the maxima of a slice remain in the cache until they are read. */
 static const size_t most_slice_bytes = (size_t)1 << 28;
+static const size_t cpu_slice_bytes = (size_t)1 << 24;
 
 /* The vectors in one buffer, and their product with a batch of queries. */
 struct slice {
@@ -42,16 +45,34 @@ struct weft_vectors {
     size_t slice_count, slice_groups; /* groups of each slice but the last */
     struct weft_mem *queries, *products;
     float *columns; /* host: dimensions x batch, a query in a column */
-    float *maxima;  /* host: groups x batch */
+    float *maxima;  /* host: groups of a slice x batch */
 };
 
 /* The answers for one query. */
 struct answer {
     const float *query;
     double error; /* that a product of the device may have */
-    float least;  /* maxima below cannot be among the answers */
     struct weft_neighbor *out;
     int k, found;
+};
+
+/* A group that may have answers for a query. */
+struct near_group {
+    size_t group;
+    int query;
+    float maximum;
+};
+
+/* The search for a batch of queries. */
+struct batch_search {
+    const struct weft_vectors *v;
+    struct answer *answers;
+    int count, k;
+    float *heaps;  /* batch x k: the largest maxima of each query */
+    float *least;  /* batch: the k-th largest of them */
+    float *bounds; /* batch: maxima below cannot be among the answers */
+    struct near_group *candidates;
+    size_t found; /* candidates, by ascending group */
 };
 
 static size_t floats_of(size_t count)
@@ -133,7 +154,9 @@ static size_t choose_slice_groups(const struct weft_vectors *v)
 {
     uint64_t limit = v->device->info.max_alloc_bytes;
     const uint64_t spare = WEFT_BUFFER_PADDING + WEFT_ALIGN;
-    size_t bytes = most_slice_bytes, group = floats_of(v->dimensions) * GROUP;
+    bool cpu = v->device->info.kind == WEFT_DEVICE_CPU;
+    size_t bytes = cpu ? cpu_slice_bytes : most_slice_bytes;
+    size_t group = floats_of(v->dimensions) * GROUP;
     if (limit && limit < bytes + spare)
         bytes = limit > spare ? (size_t)(limit - spare) : 0;
     size_t groups = bytes / group;
@@ -167,17 +190,15 @@ static enum weft_status create_slices(struct weft_vectors *v)
 static enum weft_status create_buffers(struct weft_vectors *v)
 {
     const struct weft_backend *backend = v->device->backend;
-    size_t batch = (size_t)v->batch, queries = v->dimensions * batch, maxima;
-    if (!weft_checked_mul(v->groups, batch * sizeof(float), &maxima))
-        return weft_out_of_memory(v->device->context, "vectors", SIZE_MAX);
+    size_t batch = (size_t)v->batch, queries = v->dimensions * batch;
+    size_t maxima = floats_of(choose_slice_groups(v) * batch);
     v->columns = calloc(queries, sizeof(*v->columns));
     v->maxima = malloc(maxima);
     if (!v->columns || !v->maxima)
         return weft_out_of_memory(v->device->context, "vectors",
                                   maxima + floats_of(queries));
     WEFT_TRY(backend->alloc(v->device, floats_of(queries), &v->queries));
-    return backend->alloc(v->device, floats_of(choose_slice_groups(v) * batch),
-                          &v->products);
+    return backend->alloc(v->device, maxima, &v->products);
 }
 
 enum weft_status weft_vectors_create(weft_device *device,
@@ -281,27 +302,6 @@ static inline bool reaches(const float *row, const float *bounds, int batch)
     return any;
 }
 
-/* The k-th largest maximum of each query. `heaps`: batch x k. */
-CPU_MULTIVERSION static void find_least(const struct weft_vectors *v, int k, float *heaps,
-                                        float *least)
-{
-    size_t batch = (size_t)v->batch;
-    for (size_t i = 0; i < batch * (size_t)k; i++)
-        heaps[i] = -INFINITY;
-    for (size_t q = 0; q < batch; q++)
-        least[q] = -INFINITY;
-    for (size_t g = 0; g < v->groups; g++) {
-        const float *row = v->maxima + g * batch;
-        if (!reaches(row, least, v->batch))
-            continue;
-        for (size_t q = 0; q < batch; q++)
-            if (row[q] > least[q]) {
-                replace_least(heaps + q * (size_t)k, k, row[q]);
-                least[q] = heaps[q * (size_t)k];
-            }
-    }
-}
-
 /* Vectors come in the order of their indices. */
 static void add(struct answer *answer, int64_t index, double score)
 {
@@ -337,42 +337,72 @@ static enum weft_status rescore(const struct weft_vectors *v, size_t group, floa
                      largest);
 }
 
-/* A NaN is below nothing, and becomes a mismatch. */
-CPU_MULTIVERSION static enum weft_status
-collect(const struct weft_vectors *v, struct answer *answers, int count, float *bounds)
+/* Computes the candidates again that are still possible. */
+static enum weft_status rescore_candidates(struct batch_search *s)
 {
-    for (int q = 0; q < v->batch; q++)
-        bounds[q] = q < count ? answers[q].least : INFINITY;
-    for (size_t g = 0; g < v->groups; g++) {
-        const float *row = v->maxima + g * (size_t)v->batch;
-        if (!reaches(row, bounds, v->batch))
+    for (size_t i = 0; i < s->found; i++) {
+        const struct near_group *c = &s->candidates[i];
+        if (!(c->maximum < s->bounds[c->query]))
+            WEFT_TRY(rescore(s->v, c->group, c->maximum, &s->answers[c->query]));
+    }
+    s->found = 0;
+    return WEFT_OK;
+}
+
+/* Makes room for the candidates of a group. */
+static enum weft_status drop_candidates(struct batch_search *s)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->found; i++) {
+        const struct near_group c = s->candidates[i];
+        if (!(c.maximum < s->bounds[c.query]))
+            s->candidates[kept++] = c;
+    }
+    s->found = kept;
+    return kept > CANDIDATES / 2 ? rescore_candidates(s) : WEFT_OK;
+}
+
+static void raise_bound(struct batch_search *s, int query, float maximum)
+{
+    float *heap = s->heaps + (size_t)query * (size_t)s->k;
+    replace_least(heap, s->k, maximum);
+    s->least[query] = heap[0];
+    s->bounds[query] =
+        nextafterf((float)((double)heap[0] - 2 * s->answers[query].error), -INFINITY);
+}
+
+/* The maxima of a slice. A NaN is below nothing, and becomes a mismatch. */
+CPU_MULTIVERSION static enum weft_status scan(struct batch_search *s,
+                                              const struct slice *slice)
+{
+    int batch = s->v->batch;
+    for (size_t g = 0; g < slice->groups; g++) {
+        const float *row = s->v->maxima + g * (size_t)batch;
+        if (!reaches(row, s->bounds, batch))
             continue;
-        for (int q = 0; q < count; q++)
-            if (!(row[q] < bounds[q]))
-                WEFT_TRY(rescore(v, g, row[q], &answers[q]));
+        if (s->found + (size_t)batch > CANDIDATES)
+            WEFT_TRY(drop_candidates(s));
+        for (int q = 0; q < s->count; q++) {
+            if (row[q] < s->bounds[q])
+                continue;
+            s->candidates[s->found++] = (struct near_group){slice->first + g, q, row[q]};
+            if (row[q] > s->least[q])
+                raise_bound(s, q, row[q]);
+        }
     }
     return WEFT_OK;
 }
 
-/* The maxima of all groups for a batch of queries. */
-static enum weft_status multiply_all(struct weft_vectors *v, const float *queries,
-                                     int count)
+static enum weft_status write_queries(const struct weft_vectors *v, const float *queries,
+                                      int count)
 {
-    const struct weft_backend *backend = v->device->backend;
     size_t batch = (size_t)v->batch;
     for (size_t i = 0; i < v->dimensions; i++)
         for (size_t q = 0; q < batch; q++)
             v->columns[i * batch + q] =
                 q < (size_t)count ? queries[q * v->dimensions + i] : 0;
-    WEFT_TRY(backend->write(v->device, v->queries, 0, v->columns,
-                            floats_of(v->dimensions * batch)));
-    for (size_t i = 0; i < v->slice_count; i++) {
-        const struct slice *slice = &v->slices[i];
-        WEFT_TRY(backend->replay(slice->list));
-        WEFT_TRY(backend->read(v->device, v->maxima + slice->first * batch, v->products,
-                               0, floats_of(slice->groups * batch)));
-    }
-    return WEFT_OK;
+    return v->device->backend->write(v->device, v->queries, 0, v->columns,
+                                     floats_of(v->dimensions * batch));
 }
 
 /* The error bound of an inner product in float32, in any order and with each product on
@@ -395,19 +425,26 @@ static enum weft_status init_answer(const struct weft_vectors *v, const float *q
     return WEFT_OK;
 }
 
-static enum weft_status search_batch(struct weft_vectors *v, const float *queries,
-                                     int count, int k, struct answer *answers,
-                                     float *scratch)
+static enum weft_status search_batch(struct batch_search *s, const float *queries)
 {
-    float *least = scratch, *heaps = scratch + v->batch;
-    for (int q = 0; q < count; q++)
-        WEFT_TRY(init_answer(v, queries + (size_t)q * v->dimensions, &answers[q]));
-    WEFT_TRY(multiply_all(v, queries, count));
-    find_least(v, k, heaps, least);
-    for (int q = 0; q < count; q++)
-        answers[q].least =
-            nextafterf((float)((double)least[q] - 2 * answers[q].error), -INFINITY);
-    return collect(v, answers, count, least);
+    const struct weft_vectors *v = s->v;
+    const struct weft_backend *backend = v->device->backend;
+    for (int q = 0; q < s->count; q++)
+        WEFT_TRY(init_answer(v, queries + (size_t)q * v->dimensions, &s->answers[q]));
+    for (int q = 0; q < v->batch; q++)
+        s->least[q] = s->bounds[q] = q < s->count ? -INFINITY : INFINITY;
+    for (size_t i = 0; i < (size_t)v->batch * (size_t)s->k; i++)
+        s->heaps[i] = -INFINITY;
+    s->found = 0;
+    WEFT_TRY(write_queries(v, queries, s->count));
+    for (size_t i = 0; i < v->slice_count; i++) {
+        const struct slice *slice = &v->slices[i];
+        WEFT_TRY(backend->replay(slice->list));
+        WEFT_TRY(backend->read(v->device, v->maxima, v->products, 0,
+                               floats_of(slice->groups * (size_t)v->batch)));
+        WEFT_TRY(scan(s, slice));
+    }
+    return rescore_candidates(s);
 }
 
 enum weft_status weft_vectors_nearest(weft_vectors *vectors, const float *queries,
@@ -420,24 +457,34 @@ enum weft_status weft_vectors_nearest(weft_vectors *vectors, const float *querie
     WEFT_REQUIRE(ctx, k >= 1 && k <= 1 << 20, "k must be 1 to 2^20");
     WEFT_REQUIRE(ctx, queries || !count, "queries must not be NULL");
     WEFT_REQUIRE(ctx, out || !count, "out must not be NULL");
-    size_t batch = (size_t)vectors->batch, floats = batch * ((size_t)k + 1);
+    size_t batch = (size_t)vectors->batch, floats = batch * ((size_t)k + 2);
     struct answer *answers = calloc(batch, sizeof(*answers));
     float *scratch = malloc(floats_of(floats));
+    struct near_group *candidates = malloc(CANDIDATES * sizeof(*candidates));
     enum weft_status status = WEFT_OK;
-    if (!answers || !scratch)
-        status = weft_out_of_memory(ctx, "search", floats_of(floats));
+    if (!answers || !scratch || !candidates)
+        status = weft_out_of_memory(ctx, "search",
+                                    floats_of(floats) + CANDIDATES * sizeof(*candidates));
     for (int done = 0, n; done < count && !status; done += n) {
         n = count - done < vectors->batch ? count - done : vectors->batch;
+        struct batch_search search = {.v = vectors,
+                                      .answers = answers,
+                                      .count = n,
+                                      .k = k,
+                                      .least = scratch,
+                                      .bounds = scratch + batch,
+                                      .heaps = scratch + 2 * batch,
+                                      .candidates = candidates};
         for (int q = 0; q < n; q++)
             answers[q] =
                 (struct answer){.out = out + (size_t)(done + q) * (size_t)k, .k = k};
-        status = search_batch(vectors, queries + (size_t)done * vectors->dimensions, n, k,
-                              answers, scratch);
+        status = search_batch(&search, queries + (size_t)done * vectors->dimensions);
         for (int q = 0; q < n && !status; q++)
             for (int i = answers[q].found; i < k; i++)
                 answers[q].out[i] = (struct weft_neighbor){-1, NAN};
     }
     free(answers);
     free(scratch);
+    free(candidates);
     return status;
 }

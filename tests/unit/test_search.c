@@ -96,6 +96,32 @@ static void test_slices(void)
     device->info.max_alloc_bytes = limit;
 }
 
+/* Vectors of which each is nearer than those before, and equal ones: more groups may have
+ * answers than there is room for. */
+static void test_many(bool equal)
+{
+    enum { MANY = 12000, K = 5 };
+    weft_vectors *vectors = NULL;
+    float *lines = calloc((size_t)MANY * WIDE, sizeof(*lines));
+    REQUIRE(lines);
+    for (int i = 0; i < MANY; i++)
+        lines[i * WIDE] = equal ? 3 : (float)i;
+    for (int q = 0; q < QUERIES; q++)
+        queries[q * WIDE] = 1;
+    CHECK_OK(weft_vectors_create(
+        device, weft_vectors_params(.values = lines, .count = MANY, .dimensions = WIDE),
+        &vectors));
+    REQUIRE(vectors);
+    CHECK_OK(weft_vectors_nearest(vectors, queries, QUERIES, K, found));
+    for (int i = 0; i < QUERIES * K; i++) {
+        int index = equal ? i % K : MANY - 1 - i % K;
+        expected[i] = (struct weft_neighbor){index, equal ? (double)3 : (double)index};
+    }
+    CHECK_INT(count_differences(K), 0);
+    weft_vectors_destroy(&vectors);
+    free(lines);
+}
+
 static void test_planted(void)
 {
     weft_vectors *vectors = NULL;
@@ -158,5 +184,7 @@ int main(int argc, char **argv)
     test_exact(1, 1, 64);
     test_slices();
     test_refused();
+    test_many(false);
+    test_many(true);
     return close_device();
 }

@@ -4,6 +4,7 @@
 #include "shared/strided_dgrad.h"
 #include "opencl/conv/vec.h"
 #include "opencl/runtime/primitives.h"
+#include "opencl/runtime/quirk.h"
 
 /* A convolution of an input that is padded already. */
 struct direct_conv {
@@ -193,6 +194,15 @@ static size_t define_phases(struct ocl_options *options, const struct direct_con
     return (size_t)(c->stride_y * c->stride_x);
 }
 
+/* True if the pixels of a tile, and tiles, are consecutive in x. */
+static bool reads_in_order(const struct direct_conv *job)
+{
+    const struct weft_conv *s = &job->shape;
+    const struct weft_pool *pool = job->pool;
+    return s->r * s->s == 1 && vec_c_per_group(s) == s->c && s->stride_y == 1 &&
+           s->stride_x == 1 && (!pool || (pool->r == 1 && pool->s * pool->out_w == s->w));
+}
+
 static enum weft_status convolve(struct weft_command_list *list, struct direct_conv *job,
                                  const int *values)
 {
@@ -215,6 +225,8 @@ static enum weft_status convolve(struct weft_command_list *list, struct direct_c
     ocl_define(&options, "TILE", values[TILE]);
     ocl_define(&options, "UNROLL", values[UNROLL]);
     ocl_define(&options, "PACKED_WEIGHTS", packed);
+    if (ocl_device_of(list)->quirks & OCL_QUIRK_HAS_PREFETCH)
+        ocl_define(&options, "PREFETCH", reads_in_order(job));
     ocl_define_arg_fp16(&options, "X_HALF", &job->x);
     ocl_define_arg_fp16(&options, "W_HALF", &job->w);
     ocl_define_view_fp16(&options, "ACT_GRAD_HALF", job->act_grad);

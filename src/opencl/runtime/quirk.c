@@ -39,6 +39,9 @@ static const struct {
     {{.device = "llvmpipe"}, .quirks = OCL_QUIRK_SOFTWARE_GPU},
     /* PoCL caches programs for each work-group size, which a binary does not contain. */
     {{"Portable Computing Language"}, .quirks = OCL_QUIRK_HAS_OWN_CACHE},
+    /* Compiled by clang for the processor itself. */
+    {{"Portable Computing Language", .types = CL_DEVICE_TYPE_CPU},
+     .quirks = OCL_QUIRK_HAS_PREFETCH},
     /* PoCL 6 runs LLVM's instruction combiner in a mode that aborts the process unless
      * one pass suffices; kernels with barriers need more ("did not reach a fixpoint",
      * Debian 13) and are built without optimization. */

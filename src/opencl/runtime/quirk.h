@@ -18,7 +18,9 @@ enum {
     OCL_QUIRK_FINISH_NEEDS_MARKER = 8,
     /* Its number of compute units is that of execution units, of which a work-group
      * occupies at least OCL_EXECUTION_UNITS, a sub-slice (Intel's own driver). */
-    OCL_QUIRK_COUNTS_EXECUTION_UNITS = 16
+    OCL_QUIRK_COUNTS_EXECUTION_UNITS = 16,
+    /* Has clang's __builtin_prefetch. */
+    OCL_QUIRK_HAS_PREFETCH = 32
 };
 
 enum { OCL_EXECUTION_UNITS = 8 };
