@@ -110,8 +110,8 @@ static enum app_exit run_all(struct batch *b)
 {
     struct audience *a = b->audience;
     enum app_exit code = APP_OK;
-    struct image_stream *stream =
-        image_stream_start(a->app->context, &a->preprocess, b->size + 1);
+    struct image_stream *stream = image_stream_start(a->app->context, &a->preprocess,
+                                                     IMAGE_STREAM_PIXELS, b->size + 1);
     for (int put = 0, taken = 0; taken < a->list.count && !code; taken++) {
         while (put < a->list.count && image_stream_has_room(stream))
             image_stream_put(stream, &a->list.paths[put++]);

@@ -4,6 +4,7 @@
 #include "core/image_stream.h"
 
 #include "core/image_files.h"
+#include "core/image_hash.h"
 #include "os/processors.h"
 
 #include <pthread.h>
@@ -23,6 +24,7 @@ struct slot {
 struct image_stream {
     weft_context *context;
     struct weft_preprocess_params params;
+    bool hashes;
     size_t bytes; /* of an input */
     struct slot *slots;
     size_t room;
@@ -64,6 +66,8 @@ static void make(const struct image_stream *stream, weft_context *context,
     if (opened && !file.idx && image_file_next(context, &file, &why)) {
         enum weft_status status = weft_image_preprocess(
             context, &file.image, &stream->params, input->pixels, &input->preprocessing);
+        if (!status && stream->hashes)
+            status = image_hash(context, &file.image, &input->hash);
         if (status)
             fail(input, weft_error(context), status);
     } else
@@ -104,10 +108,11 @@ static void *work(void *priv)
 
 struct image_stream *image_stream_start(weft_context *context,
                                         const struct weft_preprocess_params *params,
-                                        int room)
+                                        enum image_stream_extras extras, int room)
 {
     struct image_stream *stream = term_realloc_or_exit(NULL, sizeof(*stream));
-    *stream = (struct image_stream){.context = context, .params = *params};
+    *stream = (struct image_stream){
+        .context = context, .params = *params, .hashes = extras == IMAGE_STREAM_HASHES};
     stream->bytes =
         (size_t)params->height * (size_t)params->width * (size_t)params->channels;
     stream->room = (size_t)room;

@@ -15,13 +15,16 @@ struct image_input {
     char *why; /* it cannot be read: a sentence; NULL: it could */
     bool no_memory;  /* the reason is that */
     uint8_t *pixels; /* as params say */
+    uint64_t hash;   /* of what the file has, with IMAGE_STREAM_HASHES */
     struct weft_preprocess_info preprocessing;
 };
+
+enum image_stream_extras { IMAGE_STREAM_PIXELS, IMAGE_STREAM_HASHES };
 
 /* `room`: most files in it, at least 2; `context` serves the caller's own thread. */
 struct image_stream *image_stream_start(weft_context *context,
                                         const struct weft_preprocess_params *params,
-                                        int room);
+                                        enum image_stream_extras extras, int room);
 /* Ends the threads, after the files that they have begun. */
 void image_stream_stop(struct image_stream **stream);
 

@@ -181,7 +181,8 @@ static enum app_exit predict_in_threads(struct prediction *prediction)
     if (count_files(prediction) < ahead)
         ahead = count_files(prediction);
     struct image_stream *stream =
-        image_stream_start(prediction->app->context, &prediction->preprocess, ahead + 1);
+        image_stream_start(prediction->app->context, &prediction->preprocess,
+                           IMAGE_STREAM_PIXELS, ahead + 1);
     for (int files = 0; !code; files++) {
         const struct image_path *path = NULL;
         while (!ended && image_stream_has_room(stream)) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weft similar: the images that are most similar to others. */
+#include "core/image_hash.h"
 #include "core/preprocess.h"
 #include "search/embedding.h"
 #include "search/similar.h"

@@ -2,41 +2,15 @@
 /* Features of images. */
 #include "search/embedding.h"
 
+#include "core/image_hash.h"
+#include "core/image_stream.h"
 #include "core/preprocess.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { HASH_ROWS = 8, HASH_COLUMNS = 9, MAX_PIXELS = 1 << 26 };
-
-enum app_exit image_hash(const struct app *app, const struct weft_image *image,
-                         uint64_t *out)
-{
-    uint8_t small[HASH_ROWS * HASH_COLUMNS];
-    struct weft_preprocess_info info;
-    *out = 0;
-    if (image->channels != 1 && image->channels != 3)
-        return APP_OK;
-    enum weft_status status = weft_image_preprocess(
-        app->context, image,
-        weft_preprocess_params(.height = HASH_ROWS, .width = HASH_COLUMNS, .channels = 1,
-                               .fit = WEFT_FIT_STRETCH),
-        small, &info);
-    if (status)
-        return app_report_error(app, APP_WORK, status);
-    for (int y = 0; y < HASH_ROWS; y++)
-        for (int x = 0; x + 1 < HASH_COLUMNS; x++) {
-            const uint8_t *pixel = small + y * HASH_COLUMNS + x;
-            *out |= (uint64_t)(pixel[1] > pixel[0]) << (8 * y + x);
-        }
-    return APP_OK;
-}
-
-int image_hash_distance(uint64_t a, uint64_t b)
-{
-    return __builtin_popcountll(a ^ b);
-}
+enum { MAX_PIXELS = 1 << 26, MOST_AHEAD = 256, AHEAD_BYTES = 1 << 26 };
 
 /* Both predictors, for the largest batch that fits. */
 static enum weft_status create_predictors(struct embedder *e)
@@ -223,8 +197,9 @@ static enum app_exit add_image(struct embedder *e, const struct image_file *file
         free(why);
         return code;
     }
-    enum app_exit code = image_hash(e->app, &file->image, &hash);
-    return code ? code : add(e, file->path, file->idx ? file->next - 1 : -1, hash);
+    status = image_hash(e->app->context, &file->image, &hash);
+    return status ? app_report_error(e->app, APP_WORK, status)
+                  : add(e, file->path, file->idx ? file->next - 1 : -1, hash);
 }
 
 static enum app_exit add_file(struct embedder *e, const struct image_path *path)
@@ -240,6 +215,37 @@ static enum app_exit add_file(struct embedder *e, const struct image_path *path)
         code = skip(e, why);
     free(why);
     image_file_close(&file);
+    return code;
+}
+
+static enum app_exit add_input(struct embedder *e, const struct image_input *input)
+{
+    if (input->left)
+        return add_file(e, &input->path);
+    if (input->no_memory)
+        return app_error(e->app, APP_FAILED, "%s", input->why);
+    if (input->why)
+        return skip(e, input->why);
+    memcpy(place(e), input->pixels, e->image_bytes);
+    return add(e, input->path.path, -1, input->hash);
+}
+
+/* Files are read in threads while a batch runs. */
+static enum app_exit add_files(struct embedder *e, const struct image_list *list)
+{
+    enum app_exit code = APP_OK;
+    size_t ahead = AHEAD_BYTES / e->image_bytes;
+    ahead = ahead < 1 ? 1 : ahead < MOST_AHEAD ? ahead : MOST_AHEAD;
+    struct image_stream *stream = image_stream_start(e->app->context, &e->preprocess,
+                                                     IMAGE_STREAM_HASHES, (int)ahead + 1);
+    for (int put = 0, taken = 0; taken < list->count && !code; taken++) {
+        while (put < list->count && image_stream_has_room(stream))
+            image_stream_put(stream, &list->paths[put++]);
+        term_progress("%s of %s files", table_thousands(taken),
+                      table_thousands(list->count));
+        code = add_input(e, image_stream_take(stream));
+    }
+    image_stream_stop(&stream);
     return code;
 }
 
@@ -283,8 +289,10 @@ static enum app_exit add_data(struct embedder *e, const char *spec)
         if (!(i % 1024))
             term_progress("%s of %s images", table_thousands(i),
                           table_thousands(info.count));
-        code = image_hash(e->app, &image, &hash);
-        if (!code)
+        status = image_hash(e->app->context, &image, &hash);
+        if (status)
+            code = app_report_error(e->app, APP_WORK, status);
+        else
             code = info.files ? add(e, info.files[i], -1, hash) : add(e, name, i, hash);
     }
     free(name);
@@ -324,10 +332,8 @@ static enum app_exit add_operand(struct embedder *e, const char *operand)
                          "(grey) or 3 (colour); name an NPY file",
                          operand, e->net.channels);
     enum app_exit code = image_list_add(e->app, &list, operand);
-    for (int i = 0; i < list.count && !code; i++) {
-        term_progress("%s of %s files", table_thousands(i), table_thousands(list.count));
-        code = add_file(e, &list.paths[i]);
-    }
+    if (!code)
+        code = add_files(e, &list);
     char *skipped = image_list_skipped(&list);
     if (skipped)
         term_print("%s", skipped);

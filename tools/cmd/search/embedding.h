@@ -50,10 +50,4 @@ enum app_exit embedder_report_failures(const struct embedder *embedder);
 enum app_exit embedder_collect(struct embedder *embedder, int count, char **operands,
                                struct vector_set *set);
 
-/* The 64-bit difference hash: bit 8 y + x is set if pixel x + 1 of row y is lighter than
- * pixel x, of the image as 9 x 8 gray pixels. 0 for images of 2 or 4 channels. */
-enum app_exit image_hash(const struct app *app, const struct weft_image *image,
-                         uint64_t *out);
-int image_hash_distance(uint64_t a, uint64_t b);
-
 #endif
