@@ -91,8 +91,9 @@ def pool_backward(call):
 
 
 def softmax(call):
-    """A work-item for each row, in three passes."""
-    return 12.0 * call["n"] * call["classes"], 3 * up(call["classes"], call["VW"])
+    """A work-item for each row, or ROW_ITEMS, in three passes."""
+    return 12.0 * call["n"] * call["classes"], 3 * up(
+        call["classes"], call["VW"] * max(1, call.get("ROW_ITEMS", 1)))
 
 
 def split_reduction(call):
@@ -108,6 +109,8 @@ def batch(call):
 KERNELS = {
     "bn_stats_partials": rows_of(8.0, lambda c: c["ROWS"]),
     "bn_grad_partials": rows_of(8.0, lambda c: up(c["ROWS"], 2)),
+    "bn_stats_partials_tree": rows_of(4.0, lambda c: up(c["ROWS"], 8 * c["DOWN"])),
+    "bn_grad_partials_tree": rows_of(8.0, lambda c: up(c["ROWS"], 4 * c["DOWN"])),
     "bn_apply": rows_of(8.0, lambda c: c["ROWS"]),
     "bn_bwd_data": rows_of(12.0, lambda c: c["ROWS"]),
     "bn_stats_merge_tree": merge, "bn_stats_merge_serial": merge,
