@@ -17,7 +17,8 @@ enum { MAX_ARGS = 64, MAX_LAUNCHES = 1 << 16, STORED_BYTES = 1 << 16 };
 struct _cl_mem {
     struct _cl_mem *next;
     int id;
-    char *data; /* NULL: too large to be stored */
+    size_t bytes;
+    char *data; /* NULL: too large to be stored, or a part of another */
 };
 struct _cl_program {
     int id;
@@ -162,6 +163,7 @@ static const struct {
     {CL_DEVICE_LOCAL_MEM_SIZE, "local", "65536", sizeof(cl_ulong)},
     {CL_DEVICE_GLOBAL_MEM_SIZE, "memory", "0x1000000000", sizeof(cl_ulong)},
     {CL_DEVICE_MAX_MEM_ALLOC_SIZE, "largest", "0x1000000000", sizeof(cl_ulong)},
+    {CL_DEVICE_MEM_BASE_ADDR_ALIGN, "align", "1024", sizeof(cl_uint)},
     {CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, "vector", "1", sizeof(cl_uint)},
     {CL_DEVICE_HOST_UNIFIED_MEMORY, "unified", "0", sizeof(cl_bool)},
     {CL_DEVICE_ADDRESS_BITS, "bits", "64", sizeof(cl_uint)},
@@ -224,17 +226,38 @@ SUCCEEDS(clReleaseProgram, cl_program)
 SUCCEEDS(clFlush, cl_command_queue)
 SUCCEEDS(clFinish, cl_command_queue)
 
+static struct _cl_mem *mem_of(size_t bytes)
+{
+    struct _cl_mem *mem = calloc(1, sizeof(*mem));
+    *mem = (struct _cl_mem){mems, ++mem_count, bytes, NULL};
+    return mems = mem;
+}
+
 cl_mem clCreateBuffer(cl_context c, cl_mem_flags flags, size_t bytes, void *from,
                       cl_int *error)
 {
     (void)c, (void)flags, (void)from;
-    struct _cl_mem *mem = calloc(1, sizeof(*mem));
-    *mem = (struct _cl_mem){mems, ++mem_count, NULL};
-    mems = mem;
+    struct _cl_mem *mem = mem_of(bytes);
     if (bytes <= STORED_BYTES)
         mem->data = calloc(1, bytes);
     *error = CL_SUCCESS;
     return mem;
+}
+
+cl_mem clCreateSubBuffer(cl_mem whole, cl_mem_flags flags, cl_buffer_create_type type,
+                         const void *region, cl_int *error)
+{
+    (void)whole, (void)flags, (void)type;
+    *error = CL_SUCCESS;
+    return mem_of(((const cl_buffer_region *)region)->size);
+}
+
+cl_int clGetMemObjectInfo(cl_mem mem, cl_mem_info what, size_t size, void *value,
+                          size_t *size_ret)
+{
+    return what == CL_MEM_SIZE
+               ? answer(&mem->bytes, sizeof(mem->bytes), size, value, size_ret)
+               : CL_INVALID_VALUE;
 }
 
 cl_int clReleaseMemObject(cl_mem mem)
