@@ -33,25 +33,23 @@
 #define ROW             get_group_id(0)
 #define ITEM            get_local_id(0)
 #define SHARED_TREE     __local float tree[ROW_ITEMS]
-#define MAX_OF_ITEMS(v) tree_max(tree, v)
-#define SUM_OF_ITEMS(v) tree_sum(tree, v)
-#define LARGER(a, b)    ((b) > (a) ? (b) : (a))
-#define SUM(a, b)       ((a) + (b))
-#define TREE(name, JOIN)                                             \
-    INLINE float name(__local float *tree, float value)              \
-    {                                                                \
-        barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);         \
-        tree[ITEM] = value;                                          \
-        for (uint offset = ROW_ITEMS / 2; offset > 0; offset /= 2) { \
-            barrier(CLK_LOCAL_MEM_FENCE);                            \
-            if (ITEM < offset)                                       \
-                tree[ITEM] = JOIN(tree[ITEM], tree[ITEM + offset]);  \
-        }                                                            \
-        barrier(CLK_LOCAL_MEM_FENCE);                                \
-        return tree[0];                                              \
+#define MAX_OF_ITEMS(v) of_items(tree, v, false)
+#define SUM_OF_ITEMS(v) of_items(tree, v, true)
+INLINE float of_items(__local float *tree, float value, bool sum)
+{
+    const uint item = ITEM;
+    barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
+    tree[item] = value;
+    for (uint offset = ROW_ITEMS / 2; offset > 0; offset /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (item < offset) {
+            const float own = tree[item], other = tree[item + offset];
+            tree[item] = sum ? own + other : other > own ? other : own;
+        }
     }
-TREE(tree_max, LARGER)
-TREE(tree_sum, SUM)
+    barrier(CLK_LOCAL_MEM_FENCE);
+    return tree[0];
+}
 #else
 #define ROW  get_global_id(0)
 #define ITEM 0
@@ -60,21 +58,23 @@ TREE(tree_sum, SUM)
 #define SUM_OF_ITEMS(v) (v)
 #endif
 
-/* row_max, exp_sum: of the vectors of this work-item, and of its classes behind the last
- * whole one. */
-#define FIRST_BEHIND_VECTORS (classes / VW * VW + ITEM)
+/* The vectors of a work-item, and its classes behind the last whole one. */
+#define FOR_VECTORS(c) for (uint c = ITEM * VW; c + VW <= classes; c += ROW_ITEMS * VW)
+#define REST           (classes / VW * VW)
+#define FOR_REST(c)    for (uint c = REST + ITEM; c < classes; c += ROW_ITEMS)
+
 static inline float row_max(__global const float *z, uint classes)
 {
     float top = z[0], lanes[VW];
     floatv tops = (floatv)(top);
-    for (uint c = ITEM * VW; c + VW <= classes; c += ROW_ITEMS * VW) {
+    FOR_VECTORS(c) {
         const floatv v = VLOAD(z + c);
         tops = SELECT(v > tops, v, tops);
     }
     VSTORE(tops, lanes);
     for (uint lane = 0; lane < VW; lane++)
         top = lanes[lane] > top ? lanes[lane] : top;
-    for (uint c = FIRST_BEHIND_VECTORS; c < classes; c += ROW_ITEMS)
+    FOR_REST(c)
         top = z[c] > top ? z[c] : top;
     return top;
 }
@@ -93,14 +93,14 @@ static inline float exp_sum(__global const float *z, __global float *e, bool kee
                             uint classes, float top)
 {
     floatv sums = (floatv)(0.0f);
-    for (uint c = ITEM * VW; c + VW <= classes; c += ROW_ITEMS * VW) {
+    FOR_VECTORS(c) {
         const floatv v = exp(VLOAD(z + c) - top);
         if (keep)
             VSTORE(v, e + c);
         sums += v;
     }
     float sum = sum_of_lanes(sums);
-    for (uint c = FIRST_BEHIND_VECTORS; c < classes; c += ROW_ITEMS) {
+    FOR_REST(c) {
         const float v = exp(z[c] - top);
         if (keep)
             e[c] = v;
@@ -121,9 +121,9 @@ __kernel void softmax(ALIASED_VIEW(const float, x), ALIASED_VIEW(float, y), uint
     __global float *p = y + y_at + (size_t)row * classes;
     const float top = MAX_OF_ITEMS(row_max(z, classes));
     const float sum = SUM_OF_ITEMS(exp_sum(z, p, true, classes, top));
-    for (uint c = ITEM * VW; c + VW <= classes; c += ROW_ITEMS * VW)
+    FOR_VECTORS(c)
         VSTORE(VLOAD(p + c) / sum, p + c);
-    for (uint c = FIRST_BEHIND_VECTORS; c < classes; c += ROW_ITEMS)
+    FOR_REST(c)
         p[c] = p[c] / sum;
 }
 

@@ -17,14 +17,15 @@ enum { WEFT_BUFFER_PADDING = BUFFER_PADDING, WEFT_ALIGN = BUFFER_ALIGNMENT };
  * end. */
 #define WEFT_MAX_ELEMENTS ((size_t)UINT32_MAX - WEFT_BUFFER_PADDING)
 
-/* Storage type of the elements of a view. Words of 32 bits of any meaning have the type
- * of floats, 0. */
-enum weft_type { WEFT_FLOAT32, WEFT_FLOAT16, WEFT_UINT8 };
+/* Storage type of the elements of a view. */
+enum weft_type { WEFT_FLOAT32, WEFT_FLOAT16, WEFT_INT32, WEFT_UINT8 };
 
 static inline size_t weft_type_bytes(enum weft_type type)
 {
-    static const size_t bytes[] = {
-        [WEFT_FLOAT32] = 4, [WEFT_FLOAT16] = 2, [WEFT_UINT8] = 1};
+    static const size_t bytes[] = {[WEFT_FLOAT32] = sizeof(float),
+                                   [WEFT_FLOAT16] = sizeof(uint16_t),
+                                   [WEFT_INT32] = sizeof(int32_t),
+                                   [WEFT_UINT8] = sizeof(uint8_t)};
     return bytes[type];
 }
 

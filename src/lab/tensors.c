@@ -131,9 +131,10 @@ struct weft_view lab_view(const struct lab_case *c, const struct lab_tensor *t,
 {
     if (!t)
         return (struct weft_view){0};
-    enum weft_type type = t->type == LAB_BYTE             ? WEFT_UINT8
-                          : t->half && side == LAB_DEVICE ? WEFT_FLOAT16
-                                                          : WEFT_FLOAT32;
+    static const enum weft_type types_of[] = {
+        [LAB_FLOAT] = WEFT_FLOAT32, [LAB_BYTE] = WEFT_UINT8, [LAB_INT32] = WEFT_INT32};
+    enum weft_type type =
+        t->half && side == LAB_DEVICE ? WEFT_FLOAT16 : types_of[t->type];
     return (struct weft_view){.mem = c->buffers[t->buffer].mem[side],
                               .offset = t->at / weft_type_bytes(type),
                               .count = t->count,

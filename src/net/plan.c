@@ -398,7 +398,7 @@ struct weft_view weft_plan_node_view(const struct weft_plan *plan,
     const struct weft_pool *pool = &plan->graph.nodes[node].pool;
     if (which == TENSOR_ARGMAX)
         return view_of(buffers, range,
-                       weft_pool_argmax_bytes(pool) == 1 ? WEFT_UINT8 : WEFT_FLOAT32);
+                       weft_pool_argmax_bytes(pool) == 1 ? WEFT_UINT8 : WEFT_INT32);
     return view_of(buffers, range,
                    which == TENSOR_SAVED ? WEFT_FLOAT32 : type_of(plan, node));
 }
@@ -416,7 +416,10 @@ struct weft_view weft_plan_step_view(const struct weft_plan *plan,
                                      const struct weft_buffers *buffers,
                                      enum weft_step_tensor_id which)
 {
-    enum weft_type type = which == TENSOR_X ? type_of(plan, WEFT_BATCH) : WEFT_FLOAT32;
+    bool words = which == TENSOR_LABELS || which == TENSOR_CORRECT;
+    enum weft_type type = which == TENSOR_X ? type_of(plan, WEFT_BATCH)
+                          : words           ? WEFT_INT32
+                                            : WEFT_FLOAT32;
     struct weft_mem *given = which == TENSOR_X        ? buffers->x
                              : which == TENSOR_LABELS ? buffers->labels
                                                       : NULL;

@@ -9,7 +9,7 @@ import threading
 import mutation_rules
 
 CL = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "cl")
-DEADLINE = 900
+DEADLINE, SHORT_DEADLINE = 900, 100
 GOAL = 0.99
 
 
@@ -98,7 +98,7 @@ def test_start(bench, options, name, plant, scratch):
         path = right_results(bench, options, start, scratch)
         out, said, ended = bench.lines(
             ["first_step", *start, path, *(["untested"] if options.untested else [])],
-            {"WEFT_LAYER_MUTANT": plant}, seconds=DEADLINE)
+            {"WEFT_LAYER_MUTANT": plant}, seconds=SHORT_DEADLINE if options.short else DEADLINE)
         if "layer: planted" not in said:
             continue
         train = Start("train", out, ended, True)
