@@ -59,14 +59,22 @@ def lint(path, target, options):
     return done.stderr.strip() if done.returncode else ""
 
 
-def prove(folder):
-    planted = pathlib.Path(folder) / "planted.cl"
+def prove(scratch):
+    planted = pathlib.Path(scratch) / "planted.cl"
     planted.write_text("__kernel void f(__global float *x) { int unused; x[0] = 1; }\n")
     if not lint(planted, TARGETS[0], []):
         sys.exit("the test itself is broken: a planted bad kernel passed")
     one_sided = {"a.cl": "#ifndef TILES\n#define TILES 1\n#endif\n"}
     if len(list(macro_complaints({"a.c": 'ocl_define(&o, "TILE", 1);'}, one_sided))) != 2:
         sys.exit("the test itself is broken: planted macros of one side passed")
+    # A function whose name a program of several kernels cannot change; by a macro in shared code.
+    embed = [sys.executable, folder / "../tools/build/embed_kernels.py", planted.parent / "out.c", scratch, planted]
+    shared = "#define F(x) float f_##x(void) { return x; }\n#ifndef ONCE_F\n#define ONCE_F\nF(1)\n#endif\n"
+    for made, name in ("", None), ("F(2)\n", "F"), ("#define G(x) g\nfloat G(1)(void) { return 1; }\n", "G"):
+        planted.write_text(shared + made + "__kernel void f(__global float *x) { x[0] = 1; }\n")
+        said = subprocess.run(embed, capture_output=True, text=True).stderr
+        if f"the macro {name} makes a declaration" not in said if name else said:
+            sys.exit(f"embed_kernels.py says of {made!r}: {said!r}")
 
 
 def matrix_products(path, options):

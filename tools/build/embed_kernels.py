@@ -20,6 +20,7 @@ INCLUDE = re.compile(r'\s*#\s*include\s+"([^"]+)"\s*$')
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.MULTILINE)
 MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.MULTILINE)
+OF_MACRO = re.compile(r"^\w+ ?\(|\) ?\(")  # no type before its name, or two lists of parameters
 ATTRIBUTE = re.compile(r"__attribute__\s*\(\((?:[^()]|\([^()]*\))*\)\)")
 ENUM = re.compile(r"\benum\s*(\w*)\s*\{([^{}]*)\}")
 SHARED = re.compile(r"^#ifndef ONCE_.*?^#endif", re.DOTALL | re.MULTILINE)
@@ -66,8 +67,9 @@ def declared(text):
             re.search(r"\b(?:struct|union)\s+(\w+)\s*$", text))
 
 
-def names_of(text):
-    """Names declared at file scope of `text`: functions, types, enumerators, tables."""
+def names_of(path, text):
+    """Names declared at file scope of `text`: functions, types, enumerators, tables. A macro that
+    makes them is an error, except in code that all may share."""
     plain = ATTRIBUTE.sub(" ", DIRECTIVE.sub(" ", SHARED.sub("", text)))
     names = {}
     for tag, body in ENUM.findall(plain):
@@ -79,11 +81,15 @@ def names_of(text):
     while BODY.search(plain):
         plain = BODY.sub(";", plain)
     for declaration in plain.split(";"):
-        match = declared(declaration.strip())
+        declaration = " ".join(declaration.split())
+        match = declared(declaration)
+        if match and OF_MACRO.search(declaration):
+            sys.exit(f"{path}: the macro {match[1]} makes a declaration, \"{declaration[:60]}\", whose "
+                     "name a program of several kernels cannot change; write it without the macro")
         if match:
             names[match[1]] = True
-        elif declaration.strip():
-            sys.exit(f"cannot parse declaration: {declaration.strip()}")
+        elif declaration:
+            sys.exit(f"{path}: cannot parse the declaration \"{declaration[:60]}\"")
     return list(names)
 
 
@@ -101,7 +107,7 @@ def c_file(root, kernels):
         yield f"static const unsigned char text_{index}[] = {{"
         yield from byte_array(text.encode())
         yield "};"
-        for kind, names in (("names", names_of(text)), ("macros", macros_of(text))):
+        for kind, names in (("names", names_of(path, text)), ("macros", macros_of(text))):
             quoted = ", ".join(f'"{name}"' for name in names + [""])
             yield f"static const char *const {kind}_{index}[] = {{{quoted}}};"
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
