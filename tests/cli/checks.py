@@ -10,6 +10,8 @@ import sys
 # Leave out, in a build with sanitizers, what runs no other C code of weft.
 SANITIZED = os.environ.get("TESTS_SCOPE") == "sanitized"
 failures, skipped = [], []
+ROUNDING = 2.0 ** -24  # the most by which a float32 is off, in parts of the number
+PRINTED = 5e-9  # the same of nine digits, which JSON and CSV have
 
 
 def check(holds, what, result=None):
@@ -19,6 +21,11 @@ def check(holds, what, result=None):
         print("FAILED:", what)
         if result:
             print("   | " + (result.stdout + result.stderr)[-600:].replace("\n", "\n   | "))
+
+
+def near(got, right, by=PRINTED):
+    """`got` is off by at most `by` parts of the larger number; as printed, without other roundings."""
+    return abs(got - right) <= by * max(abs(got), abs(right))
 
 
 def run(*words, code=0, says=""):

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-from checks import check, finish
+from checks import PRINTED, ROUNDING, check, finish, near
 from png_pixels import png_pixels
 
 WEFT = os.path.abspath(sys.argv[1])
@@ -74,9 +74,9 @@ def formats():
             check(all(map(math.isnan, values)), "npy: NaN for a file that cannot be read")
             continue
         for p in row["predictions"]:
-            check(abs(values[p["class_id"]] - p["probability"]) < 1e-7, "npy: the probabilities")
+            check(near(p["probability"], values[p["class_id"]]), "npy: the probabilities")
         top = sorted(values, reverse=True)
-        check(abs(row["margin"] - (top[0] - top[1])) < 1e-6, "the margin")
+        check(near(row["margin"], top[0] - top[1], ROUNDING + PRINTED), "the margin")
         check(row["unsure"] == (top[0] < 0.5), "unsure below one half")
     weft("mixed", "-f", "npy", "--out", "out.npy", code=4)
     check(len(unpack(pathlib.Path("out.npy").read_bytes())) == len(rows), "npy: a file")
@@ -172,9 +172,9 @@ def labels():
               (90 - other, right, other, unlabelled), f"{source}: {score}")
         n, p, z = 90 - other, right / (90 - other), 1.959964
         middle, spread = p + z * z / 2 / n, z * math.sqrt(p * (1 - p) / n + z * z / 4 / n / n)
-        check(abs(score["low"] - (middle - spread) / (1 + z * z / n)) < 1e-6 and
-              abs(score["high"] - (middle + spread) / (1 + z * z / n)) < 1e-6, "Wilson's interval")
-        check(abs(score["standard_error"] - math.sqrt(p * (1 - p) / n)) < 1e-6, "the standard error")
+        check(near(score["low"], (middle - spread) / (1 + z * z / n)) and
+              near(score["high"], (middle + spread) / (1 + z * z / n)), "Wilson's interval")
+        check(near(score["standard_error"], math.sqrt(p * (1 - p) / n)), "the standard error")
     out, err = weft("list/photos", "--labels", "list/below.csv", "--report", "page.html")
     page = pathlib.Path("page.html").read_text(encoding="utf-8")
     wrong = [f"{i:03}.pgm" for i in range(90) if known[i] not in (guesses[i], classes[3])]
@@ -227,7 +227,7 @@ def sorted_files():
     check(pathlib.Path(place, "000.pgm").read_bytes() == b"mine" and len(tree("kept")) == 2, "a file stays")
     median = sorted(r["predictions"][0]["probability"] for r in result)[50]
     weft("frames", "--sort-into", "sure", "--review", "unsure", "--unsure-below", f"{median:.9f}")
-    unsure = {r["file"][7:] for r in result if r["predictions"][0]["probability"] < median - 1e-8}
+    unsure = {r["file"][7:] for r in result if r["predictions"][0]["probability"] < float(f"{median:.9f}")}
     check({n.split("/")[1] for n in tree("unsure")} >= unsure and len(tree("unsure")) < 60 and
           len(tree("sure")) + len(tree("unsure")) == 100, "the unsure apart")
     err = weft("frames.idx", "--sort-into", "never", "--preview", "seen")[1]

@@ -133,7 +133,7 @@ def expected(files):
 
 def near(a, b):
     return [x["class"] for x in a] == [x["class"] for x in b] and all(
-        abs(x["probability"] - y["probability"]) < 1e-5 for x, y in zip(a, b))
+        x["probability"] == y["probability"] for x, y in zip(a, b))
 
 
 def load(server, files, right, count, connections):

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from checks import check, finish, run
+from checks import PRINTED, check, finish, near, run
 
 WEFT = os.path.abspath(sys.argv[1])
 SIDE = 12
@@ -61,8 +61,9 @@ def main():
                                  "-f", "json", says="Written  shop.safetensors"))
         row = result["models"][0]
         check(row["examples"] == 90 and row["classes"] == 3, row)
+        # 0.6 of 45: four standard errors above guessing.
         check(row["test_count"] == 45 and row["test_accuracy"] > 0.6 and row["accuracy"] > 0.6, row)
-        check(abs(row["test_macro_recall"] - row["test_accuracy"]) < 1e-6, row)
+        check(near(row["test_macro_recall"], row["test_accuracy"], 2 * PRINTED), row)
         check(result["means_accuracy"] <= row["accuracy"] >= result["ridge_accuracy"], result)
         weft("eval", "-d", "cpu", "shop.safetensors", says="45 images of some")
         weft("predict", "-d", "cpu", "shop.safetensors", "some/test/rows/0.pgm", says="rows")

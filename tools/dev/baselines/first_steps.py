@@ -6,8 +6,9 @@ numpy, and beside PyTorch where it is installed.
 usage: first_steps.py WEFT [DEVICE]
 
 The data are one batch, so that the loss of an epoch is that of a step. Initial weights, images and
-hyper-parameters are made again here; losses must agree within 1e-4, and so must the saved weights,
-which are the average where there is one.
+hyper-parameters are made again here; losses must agree within MOST, and so must the saved weights,
+which are the average where there is one. That is the agreement which is promised; roundings, which
+ten steps enlarge by what no bound says, take a hundredth of it (docs/numerics.md).
 """
 import json
 import math
@@ -18,6 +19,7 @@ import tempfile
 
 import numpy as np
 
+MOST = 1e-4
 SIDE, COUNT, CLASSES, STEPS, SEED, FILTERS, UNITS = 8, 64, 10, 10, 3, 6, 16
 LAYERS = """conv 6 3x3 init=uniform bias=no
 batch-norm relu
@@ -382,8 +384,8 @@ def main():
             off = max(abs(a - b) for a, b in zip(losses, want, strict=True))
             if last:
                 off = max(off, max(np.abs(weights[k] - to_weft(k, v)).max() for k, v in last.items()))
-            wrong += not off <= 1e-4
-            print(f"{'ok  ' if off <= 1e-4 else 'FAIL'} {name}: {losses[0]:.4f} to {losses[-1]:.4f}, "
+            wrong += not off <= MOST
+            print(f"{'ok  ' if off <= MOST else 'FAIL'} {name}: {losses[0]:.4f} to {losses[-1]:.4f}, "
                   f"{other} within {off:.1e}")
     sys.exit(bool(wrong))
 
