@@ -82,7 +82,7 @@ static void check_draws(const uint32_t *table)
     CHECK_INT(repeated, 0);
     for (int c = 0; c < SIZES; c++) {
         CHECK(drawn[c] >= EPOCHS * COUNT / SIZES && drawn[c] <= CYCLES);
-        for (int place = 0; place < SIZES; place++) /* deviation: 0.5 % of the mean */
+        for (int place = 0; place < SIZES; place++) /* six deviations of 0.5 % */
             CHECK_NEAR(rounds[place][c] * 3.0 / CYCLES, 1, 0.03);
     }
     int most = 0;
