@@ -83,10 +83,12 @@ static bool complete_conv(struct weft_conv_args *a, double *in, double *out,
     p->h = c->out_h;
     p->w = c->out_w;
     p->c = c->k;
+    if ((int64_t)p->r * p->s > UINT8_MAX || !are_windows_possible(p))
+        return false;
     p->pad_bottom = pad_after(p->h, p->pad_top, p->r, p->stride_y, p->out_h);
     p->pad_right = pad_after(p->w, p->pad_left, p->s, p->stride_x, p->out_w);
     *pooled = images_in(p->n, p->out_h, p->out_w, p->c);
-    return p->r * p->s <= UINT8_MAX && are_windows_possible(p);
+    return true;
 }
 
 static double conv_weights(const struct weft_conv *c)

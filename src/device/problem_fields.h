@@ -59,10 +59,12 @@ static inline void set_optional_view(struct weft_view *view, double count)
         set_view(view, count);
 }
 
-static inline int window_extent(int in, int before, int after, int window, int dilation,
-                                int stride)
+/* The numbers of a text have up to nine digits. */
+static inline int64_t window_extent(int in, int before, int after, int window,
+                                    int dilation, int stride)
 {
-    return (in + before + after - dilation * (window - 1) - 1) / stride + 1;
+    int64_t room = (int64_t)in + before + after - (int64_t)dilation * (window - 1) - 1;
+    return room < 0 ? 0 : room / stride + 1;
 }
 
 static inline bool is_positive(const int *values, size_t count)
@@ -79,8 +81,9 @@ static inline bool are_windows_possible(const struct weft_pool *p)
     const int positive[] = {p->n, p->h,        p->w,        p->c,     p->r,
                             p->s, p->stride_y, p->stride_x, p->out_h, p->out_w};
     return is_positive(positive, WEFT_ARRAY_SIZE(positive)) && p->pad_top < p->r &&
-           p->pad_left < p->s && (p->out_h - 1) * p->stride_y - p->pad_top < p->h &&
-           (p->out_w - 1) * p->stride_x - p->pad_left < p->w;
+           p->pad_left < p->s &&
+           (int64_t)(p->out_h - 1) * p->stride_y - p->pad_top < p->h &&
+           (int64_t)(p->out_w - 1) * p->stride_x - p->pad_left < p->w;
 }
 
 static inline double images_in(int n, int h, int w, int c)

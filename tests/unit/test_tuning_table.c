@@ -97,6 +97,90 @@ static void test_pool_keys(void)
     }
 }
 
+/* A problem of each kind, as its text is written. */
+static const char *const problem_texts[] = {
+    "vec conv_forward n=2 in=9x8x4 out=9x4x8 window=3x2 stride=1x2 dilation=2x1 "
+    "pad=2,0,2,0 groups=2 bias gelu",
+    "tile conv_forward n=2 in=8x8x4 out=8x8x8 window=3x3 pad=1,1,1,1 "
+    "pool=2,2,2,2,0,0,4,4 argmax relu",
+    "sg conv_backward_data n=1 in=5x5x2 out=3x3x7 window=3x3 tanh",
+    "mma conv_backward_data n=1 in=5x5x2 out=4x4x6 window=2x2 pool=3,3,2,2,1,1,2,2",
+    "vec conv_backward_weights n=3 in=1x1x30 out=1x1x20 window=1x1 bias",
+    "vec conv_backward_weights n=3 in=4x4x5 out=4x4x6 window=1x1 pool=2,2,2,2,0,0,2,2",
+    "vec pool_forward n=1 in=8x8x4 out=4x4 window=3x3 stride=2x2 pad=1,1,0,0 "
+    "count=1,1,0,0 mean",
+    "vec pool_forward n=1 in=8x8x4 out=4x4 window=2x2 stride=2x2 max argmax",
+    "tile pool_backward n=1 in=8x8x4 out=4x4 window=2x2 stride=2x2 max",
+    "vec copy_channels rows=50 count=3 from=8x2 to=5x1 zero-rest relu",
+    "vec copy_channels rows=50 count=3 from=8x2 to=5x1",
+    "vec scale n=4 positions=36 channels=5 sigmoid",
+    "vec scale_gradient n=4 positions=36 channels=5 sums",
+    "vec scale_gradient n=4 positions=36 channels=5",
+    "vec channel_shuffle rows=50 channels=12 groups=3",
+    "vec prelu_forward rows=50 channels=12",
+    "vec prelu_backward rows=50 channels=12 dx",
+    "vec layer_norm_forward rows=50 channels=12 relu mean",
+    "vec layer_norm_forward rows=50 channels=12",
+    "tile layer_norm_backward rows=50 channels=12 dx",
+    "vec batch_norm_forward rows=50 channels=12 relu",
+    "vec batch_norm_inference rows=50 channels=12",
+    "vec batch_norm_backward rows=50 channels=12 dx",
+    "vec fold_batch_norm rows=50 channels=12 w bias out-bias",
+    "vec softmax n=50 classes=10",
+    "vec loss n=50 classes=10 dlogits weights shares",
+    "vec loss n=50 classes=10",
+    "vec optimizer_step w=1000 adamw metrics=50",
+    "vec optimizer_step w=1000 sgd nesterov",
+    "vec make_batch n=50 pixels=784 channels=1 state labels augment=1 mix=1",
+    "vec make_batch n=50 pixels=784 channels=1",
+};
+
+/* A parsed problem has work, and a text that means the same. */
+static bool is_stable(const char *text)
+{
+    struct weft_problem problem, again;
+    char written[WEFT_PROBLEM_TEXT];
+    if (!weft_problem_parse(text, &problem))
+        return true;
+    weft_problem_format(&problem, written);
+    double work = weft_problem_work(&problem);
+    return work > 0 && work < 1e30 && weft_problem_parse(written, &again) &&
+           weft_problem_batch_ratio(&problem, &again) == 1 &&
+           weft_problem_hash(&problem) == weft_problem_hash(&again);
+}
+
+/* Each word of a text left out, and each number replaced: no problem, or another one. */
+static void test_problems(void)
+{
+    static const char *const numbers[] = {"0", "1", "7", "65536", "999999999", "-1", "x"};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(problem_texts); i++) {
+        const char *text = problem_texts[i];
+        struct weft_problem problem;
+        char written[WEFT_PROBLEM_TEXT], changed[2 * WEFT_PROBLEM_TEXT];
+        REQUIRE(weft_problem_parse(text, &problem) && is_stable(text));
+        weft_problem_format(&problem, written);
+        CHECK_TEXT(written, text);
+        for (const char *at = text; (at = strchr(at, ' ')); at++) {
+            snprintf(changed, sizeof(changed), "%.*s%s", (int)(at - text), text,
+                     at + 1 + strcspn(at + 1, " "));
+            CHECK(is_stable(changed));
+        }
+        for (const char *at = text; *(at += strcspn(at, "0123456789"));) {
+            size_t length = strspn(at, "0123456789");
+            for (size_t k = 0; k < WEFT_ARRAY_SIZE(numbers); k++) {
+                snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(at - text), text,
+                         numbers[k], at + length);
+                CHECK(is_stable(changed));
+            }
+            at += length;
+        }
+    }
+    struct weft_problem none;
+    CHECK(!weft_problem_parse(
+        "vec conv_forward n=1 in=1x3x4 out=1x1x8 window=3x3 stride=5x1",
+        &none)); /* a window of 3 in an extent of 1 */
+}
+
 /* A file with any bytes changed: what is still read is written and read the same. */
 static void test_damage(void)
 {
@@ -134,6 +218,7 @@ int main(void)
 {
     test_table();
     test_pool_keys();
+    test_problems();
     test_damage();
     return test_end();
 }
