@@ -6,7 +6,7 @@
  *                     x STRIDE_X + kx DILATION_X - PAD_LEFT, c]
  *     dbias[c] = sum over n, y, x of dz[n,y,x,c]
  *
- * A work-item traverses its images as conv_depthwise_vec.cl does, TILE rows of dz
+ * A work-item traverses its images as conv_depthwise.cl does, TILE rows of dz
  * together, and adds the contribution of each column of them to its partial, which stays
  * in the first-level cache. NV and C_SLICE are 1. Global size (blocks / BLOCKS_PER_ITEM
  * rounded up, splits). */

@@ -14,6 +14,10 @@
 #ifndef VW
 #define VW 1
 #endif
+/* 1: all vectors in global memory begin at a multiple of VW elements of their tensor. */
+#ifndef ALIGNED
+#define ALIGNED 0
+#endif
 #if VW > MAX_VECTOR_WIDTH
 #error "no such vector"
 #endif
@@ -68,8 +72,9 @@ typedef PASTE(uchar, VW) ucharv;
 #define AS_FLOATV(v)       PASTE(as_float, VW)(v)
 #endif
 
-/* VW floats at any alignment. CPU drivers may split unaligned vectors: PoCL 3.1 stores
- * 16 floats by vstore in three parts, and loads some in eight. */
+/* VW floats at any alignment, unless they are ALIGNED: compilers for GPUs may make VW
+ * loads of a vector that begins anywhere. CPU drivers may split unaligned vectors: PoCL
+ * 3.1 stores 16 floats by vstore in three parts, and loads some in eight. */
 #if DEVICE_CPU && VW > 1
 typedef floatv floatu __attribute__((aligned(4)));
 #define OVERLOADED __attribute__((overloadable, always_inline)) static inline
@@ -91,6 +96,9 @@ OVERLOADED void store_floats(floatv v, __private float *p)
 }
 #define VLOAD(p)     load_floats(p)
 #define VSTORE(v, p) store_floats(v, p)
+#elif ALIGNED
+#define VLOAD(p)     (*(__global const floatv *)(p))
+#define VSTORE(v, p) (*(__global floatv *)(p) = (v))
 #else
 #define VLOAD(p)     VLOADN(p)
 #define VSTORE(v, p) VSTOREN(v, p)

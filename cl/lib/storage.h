@@ -57,6 +57,20 @@ HALVES(16)
 #if VW == 1
 #define VLOAD_HALF(p)     vload_half(0, p)
 #define VSTORE_HALF(v, p) vstore_half_rte(v, 0, p)
+#elif ALIGNED && !DEVICE_CPU
+static inline floatv load_aligned_halves(__global const half *p)
+{
+    const PASTE(ushort, VW) bits = *(__global const PASTE(ushort, VW) *)p;
+    return PASTE(vload_half, VW)(0, (__private const half *)&bits);
+}
+static inline void store_aligned_halves(floatv v, __global half *p)
+{
+    PASTE(ushort, VW) bits;
+    PASTE(PASTE(vstore_half, VW), _rte)(v, 0, (__private half *)&bits);
+    *(__global PASTE(ushort, VW) *)p = bits;
+}
+#define VLOAD_HALF(p)     load_aligned_halves(p)
+#define VSTORE_HALF(v, p) store_aligned_halves(v, p)
 #else
 #define VLOAD_HALF(p)     LOAD_HALVES(VW, p)
 #define VSTORE_HALF(v, p) STORE_HALVES(VW, v, p)

@@ -27,7 +27,8 @@ RUNS = {
     "act.cl": [VEC + ["act"]],
     "accumulate_gradient.cl": [VEC + ["accumulate-gradient"]],
     "add.cl": [VEC + ["add"]],
-    "conv_depthwise_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
+    "conv_depthwise.cl": [VEC + CONV, VEC + DRAW + CONV],
+    "conv_depthwise_weights_tile.cl": [TILE + CONV, TILE + DRAW + CONV],
     "conv_depthwise_weights_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
     "conv_prepare_vec.cl": [VEC + CONV, VEC + HALF + CONV],
     "conv_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
@@ -121,7 +122,8 @@ STARTS = {
     "channels.cl": starts("channels") + starts("channels", precision="float16"),
     "channels.h": starts("channels norms") + starts("norms", precision="float16"),
     "common.h": starts("sgd acts conv pools"),
-    "conv_depthwise_vec.cl": starts("depthwise"),
+    "conv_depthwise.cl": starts("depthwise"),
+    "conv_depthwise_weights_tile.cl": starts("depthwise", "tile"),
     "conv_depthwise_weights_vec.cl": starts("depthwise"),
     "conv_pass.h": TILED,
     "conv_prepare_vec.cl": DIRECT + FLOAT16,
@@ -186,10 +188,10 @@ EQUIVALENT = {
     ("gemm_sum.cl", "if (n <= K)"): NOTHING_LEFT,
     ("add.cl", "if (i + VW < count)"): WHOLE_PART,
     ("cast.cl", "if (i + VW < count)"): WHOLE_PART,
-    ("conv_depthwise_vec.cl", "if (C % VW == 0 || left > VW)"): WHOLE_PART,
-    ("conv_depthwise_vec.cl", "const bool inside = top > 0 && top + SOURCE_ROWS <= H;"):
+    ("conv_depthwise.cl", "if (C % VW == 0 || left > VW)"): WHOLE_PART,
+    ("conv_depthwise.cl", "const bool inside = top > 0 && top + SOURCE_ROWS <= H;"):
         ROW_CHECKS,
-    ("conv_depthwise_vec.cl", "const bool inside = top >= 0 && top + SOURCE_ROWS < H;"):
+    ("conv_depthwise.cl", "const bool inside = top >= 0 && top + SOURCE_ROWS < H;"):
         ROW_CHECKS,
     ("conv_depthwise_weights_vec.cl",
      "const bool inside = rows == TILE && top > 0 && top + SOURCE_ROWS <= H;"): ROW_CHECKS,

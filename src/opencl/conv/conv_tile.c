@@ -198,19 +198,17 @@ const struct ocl_algorithm ocl_gemm_tile[OCL_PASS_COUNT] = {
 /* Winograd is used only where tuning found it to be faster. */
 #define WINOGRAD(rows) &rows[0], &rows[1], &rows[2]
 
+static const struct ocl_algorithm *const forward_algorithms[] = {
+    &ocl_depthwise_forward, &ocl_gemm_tile[OCL_PASS_FORWARD],
+    WINOGRAD(tile_winograd_forward), NULL};
+static const struct ocl_algorithm *const data_algorithms[] = {
+    &ocl_depthwise_bwd_data, &ocl_gemm_tile[OCL_PASS_BWD_DATA],
+    WINOGRAD(tile_winograd_bwd_data), NULL};
+static const struct ocl_algorithm *const weights_algorithms[] = {
+    &ocl_depthwise_bwd_weights_tile, &ocl_gemm_tile[OCL_PASS_BWD_WEIGHTS], NULL};
+
 const struct ocl_family ocl_family_tile = {
-    .algorithms =
-        {
-            [WEFT_PRIMITIVE_conv_forward] =
-                (const struct ocl_algorithm *const[]){&ocl_gemm_tile[OCL_PASS_FORWARD],
-                                                      WINOGRAD(tile_winograd_forward),
-                                                      NULL},
-            [WEFT_PRIMITIVE_conv_backward_data] =
-                (const struct ocl_algorithm *const[]){&ocl_gemm_tile[OCL_PASS_BWD_DATA],
-                                                      WINOGRAD(tile_winograd_bwd_data),
-                                                      NULL},
-            [WEFT_PRIMITIVE_conv_backward_weights] =
-                (const struct ocl_algorithm *const[]){
-                    &ocl_gemm_tile[OCL_PASS_BWD_WEIGHTS], NULL},
-        },
+    .algorithms = {[WEFT_PRIMITIVE_conv_forward] = forward_algorithms,
+                   [WEFT_PRIMITIVE_conv_backward_data] = data_algorithms,
+                   [WEFT_PRIMITIVE_conv_backward_weights] = weights_algorithms},
 };

@@ -249,7 +249,7 @@ enum weft_status ocl_gemm_record_kernels(struct weft_command_list *list,
     size_t groups = ocl_gemm_work_groups(p, tiling->m, tiling->n) / p->batch;
     struct ocl_launch launch = {
         .source = tiling->source,
-        .kernel = "gemm",
+        .kernel = tiling->kernel ? tiling->kernel : "gemm",
         .global = {groups * (size_t)tiling->items, split.count, p->batch},
         .local = {(size_t)tiling->items, 1, 1},
         .arg_count = 10,

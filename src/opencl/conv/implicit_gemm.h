@@ -20,9 +20,10 @@ struct ocl_gemm {
 
 struct ocl_gemm ocl_gemm_of(enum ocl_conv_pass pass, const struct weft_conv_args *args);
 
-/* Tiling: the kernel `gemm` of a source computes m x n of the result in a work-group. */
+/* Tiling: a kernel with the arguments of `gemm` (cl/lib/gemm_schedule.h) computes m x n
+ * of the result in a work-group. */
 struct ocl_gemm_tiling {
-    const char *source;
+    const char *source, *kernel; /* NULL: gemm */
     int m, n;
     int step;  /* splits of the depth begin at multiples */
     int items; /* of a work-group */

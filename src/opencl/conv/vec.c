@@ -70,7 +70,7 @@ void vec_set_local_size(const struct weft_command_list *list, struct ocl_launch 
 /* The default is the first algorithm that prefers the problem, else the first that is
  * applicable. */
 static const struct ocl_algorithm *const forward_algorithms[] = {
-    &vec_depthwise_forward,
+    &ocl_depthwise_forward,
     &vec_direct_forward,
     &vec_gemm[OCL_PASS_FORWARD],
     &vec_winograd_forward[0],
@@ -78,7 +78,7 @@ static const struct ocl_algorithm *const forward_algorithms[] = {
     &vec_winograd_forward[2],
     NULL};
 static const struct ocl_algorithm *const data_algorithms[] = {
-    &vec_depthwise_bwd_data,
+    &ocl_depthwise_bwd_data,
     &vec_direct_bwd_data,
     &vec_gemm[OCL_PASS_BWD_DATA],
     &vec_winograd_bwd_data[0],

@@ -63,8 +63,6 @@ extern const struct ocl_algorithm vec_direct_forward,
 /* conv_weights_vec.c. pooled: few weights behind a max pool, dz in registers. */
 extern const struct ocl_algorithm vec_direct_bwd_weights, vec_pooled_bwd_weights,
     vec_depthwise_bwd_weights;
-extern const struct ocl_algorithm vec_depthwise_forward, /* conv_depthwise_vec.c */
-    vec_depthwise_bwd_data;
 /* conv_winograd_vec.c: tiles of 2x2, 3x3 and 4x4. */
 extern const struct ocl_algorithm vec_winograd_forward[3], vec_winograd_bwd_data[3];
 extern const struct ocl_algorithm vec_winograd_bwd_weights[3]; /* of the same tiles */

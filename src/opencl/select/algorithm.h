@@ -79,6 +79,11 @@ enum ocl_conv_pass {
 /* Matrix products through local memory, on which other families build: conv_tile.c. */
 extern const struct ocl_algorithm ocl_gemm_tile[OCL_PASS_COUNT];
 
+/* Depthwise convolutions: conv_depthwise.c, and with work-groups
+ * conv_depthwise_weights_tile.c. */
+extern const struct ocl_algorithm ocl_depthwise_forward, ocl_depthwise_bwd_data;
+extern const struct ocl_algorithm ocl_depthwise_bwd_weights_tile;
+
 /* 1x1 convolutions and dense layers through CLBlast, on every family: clblast.c, or
  * clblast_stub.c, where they are never applicable. */
 extern const struct ocl_algorithm ocl_clblast[OCL_PASS_COUNT];

@@ -133,8 +133,9 @@ def defer_partial_sums(step):
     """The update reads the partial sums of weight gradients that no launch has added."""
     deferred = 0.0
     for row in step.rows:
-        if row.call and row.launch.kernel == "gemm" and row.part.phase == "backward-weights" \
-                and not any(l.kernel == "gemm_split_k_reduce" for l in row.part.launches):
+        if row.call and "partial_stride" in row.call.args and \
+                row.part.phase == "backward-weights" and \
+                not any(l.kernel == "gemm_split_k_reduce" for l in row.part.launches):
             deferred += traffic.partial_sum_bytes(row.call)
         if row.estimate and row.call.get("DEFERRED_RANGES", 0):
             more = deferred / (row.card.dram * model.DRAM_SHARE * 1e9)

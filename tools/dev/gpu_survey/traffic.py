@@ -106,7 +106,25 @@ def batch(call):
         call["pixels"], call["VW"] * call.launch.groups[0] * call.launch.local[0])
 
 
+def depthwise(call):
+    """The tensors once; a round is a column of a work-item's rows."""
+    n = call.launch.groups[2] * call.launch.local[2]
+    moved = n * call["C"] * (call["H"] * call["W"] +
+                             call["OUT_H"] * call["OUT_W"] * (1 + call.get("ACT_GRAD", 0)))
+    return 4.0 * moved, call["COLUMNS_PER_ITEM"] * call["VECTORS_PER_ITEM"] * \
+        call["TILES_PER_ITEM"]
+
+
+def depthwise_weights(call):
+    """x and dz once, and the splits' sums."""
+    moved = call["images"] * call["C"] * (call["H"] * call["W"] +
+                                          call["OUT_H"] * call["OUT_W"])
+    return 4.0 * moved + partial_sum_bytes(call), up(call["positions"], call["STRANDS"])
+
+
 KERNELS = {
+    "conv_depthwise": depthwise,
+    "conv_bwd_weights_depthwise_tile": depthwise_weights,
     "bn_stats_partials": rows_of(8.0, lambda c: c["ROWS"]),
     "bn_grad_partials": rows_of(8.0, lambda c: up(c["ROWS"], 2)),
     "bn_stats_partials_tree": rows_of(4.0, lambda c: up(c["ROWS"], 8 * c["DOWN"])),

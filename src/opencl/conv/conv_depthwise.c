@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Depthwise convolution, family `vec`: forward and data gradient, both memory-bound.
- * Kernel: cl/conv/conv_depthwise_vec.cl. */
+/* Depthwise convolution, all families: forward and data gradient, both memory-bound.
+ * Kernel: cl/conv/conv_depthwise.cl. */
 #include "opencl/conv/vec.h"
 
-/* Tunables, in the order of their table: TILE rows together; tiles of rows and vectors of
- * channels of a work-item. */
-enum { VECTOR_WIDTH, TILE, TILES, VECTORS };
+/* Tunables, in the order of their table: TILE rows together; tiles of rows, vectors of
+ * channels and columns of a work-item. */
+enum { VECTOR_WIDTH, TILE, TILES, VECTORS, COLUMNS };
 
 enum { MAX_TILE = 8 }; /* CPUs do not prefetch more streams */
 
@@ -84,6 +84,20 @@ static int tile_of(const struct depthwise_conv *job, int registers)
     return tile;
 }
 
+/* Columns of a work-item of a GPU: several, so that the window's columns are read again
+ * from the first-level cache, while there are work-items to fill the device. */
+static int columns_of(const struct ocl_device *device, const struct weft_conv *conv,
+                      int width, int tile)
+{
+    enum { ITEMS_PER_COMPUTE_UNIT = 2048, MOST = 4 };
+    long rows = (long)conv->n * div_up(conv->out_h, tile) * div_up(conv->c, width);
+    int columns = MOST;
+    while (columns > 1 && rows * div_up(conv->out_w, columns) <
+                              ITEMS_PER_COMPUTE_UNIT * (long)device->compute_units)
+        columns /= 2;
+    return columns;
+}
+
 static enum ocl_applicability applicability(const struct ocl_device *device,
                                             const struct weft_conv_args *args,
                                             const struct depthwise_conv *job, int *values)
@@ -99,6 +113,8 @@ static enum ocl_applicability applicability(const struct ocl_device *device,
     int items_per_image = div_up(4 * (int)device->compute_units, conv->n);
     values[TILES] = device->is_cpu ? div_up(tiles, items_per_image) : 1;
     values[VECTORS] = device->is_cpu ? div_up(conv->c, width) : 1;
+    values[COLUMNS] =
+        device->is_cpu ? conv->out_w : columns_of(device, conv, width, values[TILE]);
     return OCL_PREFERRED;
 }
 
@@ -109,7 +125,7 @@ static bool validate_config(const struct ocl_device *device,
            values[TILE] <= MAX_TILE && values[TILE] % job->upsample_y == 0 &&
            source_rows_of(job, values[TILE]) <= VEC_DEPTHWISE_MAX_ROWS &&
            values[TILES] >= 1 && values[TILES] <= 65536 && values[VECTORS] >= 1 &&
-           values[VECTORS] <= 65536;
+           values[VECTORS] <= 65536 && values[COLUMNS] >= 1 && values[COLUMNS] <= 65536;
 }
 
 static enum weft_status record(struct weft_command_list *list,
@@ -133,14 +149,16 @@ static enum weft_status record(struct weft_command_list *list,
     ocl_define(&options, "TILE", values[TILE]);
     ocl_define(&options, "TILES_PER_ITEM", values[TILES]);
     ocl_define(&options, "VECTORS_PER_ITEM", values[VECTORS]);
+    ocl_define(&options, "COLUMNS_PER_ITEM", values[COLUMNS]);
     ocl_define_view_fp16(&options, "X_HALF", job->x);
     ocl_define_view_fp16(&options, "W_HALF", args->w);
     ocl_define_view_fp16(&options, "ACT_GRAD_HALF", job->act_grad);
     ocl_define_view_fp16(&options, "Y_HALF", job->y);
     struct ocl_launch launch = {
-        .source = "conv_depthwise_vec.cl",
+        .source = "conv_depthwise.cl",
         .kernel = "conv_depthwise",
-        .global = {(size_t)div_up(conv->c, values[VECTOR_WIDTH] * values[VECTORS]),
+        .global = {(size_t)div_up(conv->c, values[VECTOR_WIDTH] * values[VECTORS]) *
+                       (size_t)div_up(conv->out_w, values[COLUMNS]),
                    (size_t)div_up(conv->out_h, values[TILE] * values[TILES]),
                    (size_t)conv->n},
         .arg_count = 6,
@@ -148,6 +166,8 @@ static enum weft_status record(struct weft_command_list *list,
                  OCL_VIEW(job->act_grad), OCL_VIEW(job->y),
                  OCL_ACT_PARAMS(job->activation)},
     };
+    if (!ocl_device_of(list)->is_cpu)
+        launch.local[0] = ocl_default_work_group(ocl_device_of(list));
     vec_set_local_size(list, &launch);
     return ocl_launch(list, options.text, &launch);
 }
@@ -182,22 +202,23 @@ static const struct ocl_tunable tunables[] = {
     OCL_TUNABLE("tile", 1, 2, 3, 4, 5, 6, 7, 8),
     OCL_TUNABLE("tiles-per-item", 1, 2, 4, 8),
     OCL_TUNABLE("vectors", 1, 2, 4, 8, 16, 64),
+    OCL_TUNABLE("columns", 1, 2, 3, 4, 8, 16, 64),
     {0},
 };
 
-const struct ocl_algorithm vec_depthwise_forward = {
+const struct ocl_algorithm ocl_depthwise_forward = {
     .name = "depthwise",
     .tunables = tunables,
     .applicability = forward_applicability,
     .validate_config = forward_validate_config,
     .record = forward_record,
-    .sources = {"conv_depthwise_vec.cl"},
+    .sources = {"conv_depthwise.cl"},
 };
-const struct ocl_algorithm vec_depthwise_bwd_data = {
+const struct ocl_algorithm ocl_depthwise_bwd_data = {
     .name = "depthwise",
     .tunables = tunables,
     .applicability = data_applicability,
     .validate_config = data_validate_config,
     .record = data_record,
-    .sources = {"conv_depthwise_vec.cl"},
+    .sources = {"conv_depthwise.cl"},
 };

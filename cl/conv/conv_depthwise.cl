@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Depthwise convolution, family `vec`: each channel has a filter of its own.
+/* Depthwise convolution: each channel has a filter of its own.
  *
  *     z[n,y,x,c] = bias[c] + sum over ky, kx of x[n, row, column, c] w[ky,kx,c]
  *     row = (y STRIDE_Y + ky DILATION_Y - PAD_TOP) / UPSAMPLE_Y, column likewise
@@ -13,8 +13,11 @@
  * A work-item computes TILE rows together: a column of them, then the next column, one
  * vector of channels after the other. Memory is thus accessed in as many sequential
  * streams as there are rows; computing several columns together would interleave streams
- * within a page, which takes two to three times as long. Global size (vectors of
- * channels / VECTORS_PER_ITEM, tiles of rows / TILES_PER_ITEM, images), rounded up. */
+ * within a page, which takes two to three times as long. On a CPU a work-item computes
+ * all columns; on a GPU neighbouring work-items have neighbouring vectors, then columns.
+ * Global size (vectors of channels / VECTORS_PER_ITEM * columns / COLUMNS_PER_ITEM, tiles
+ * of rows / TILES_PER_ITEM, images), each rounded up. */
+#define ALIGNED (C % VW == 0)
 #include "lib/activation.h"
 #include "lib/common.h"
 #include "lib/conv_shape.h"
@@ -36,7 +39,7 @@
 #ifndef ACT_GRAD
 #define ACT_GRAD 0
 #endif
-/* Rows of a tile, a multiple of UPSAMPLE_Y; tiles, and vectors, of a work-item. */
+/* Rows of a tile, a multiple of UPSAMPLE_Y; tiles, vectors and columns of a work-item. */
 #ifndef TILE
 #define TILE 4
 #endif
@@ -45,6 +48,9 @@
 #endif
 #ifndef VECTORS_PER_ITEM
 #define VECTORS_PER_ITEM 1
+#endif
+#ifndef COLUMNS_PER_ITEM
+#define COLUMNS_PER_ITEM OUT_W
 #endif
 
 /* Rows of x above a tile's first row that its first tap may read, PAD_TOP / UPSAMPLE_Y
@@ -57,6 +63,18 @@
     ((i)*STRIDE_Y + (ky)*DILATION_Y - PAD_TOP + PAD_ROWS * UPSAMPLE_Y)
 enum { SOURCE_ROWS = SOURCE_ROW(TILE - 1, R - 1) / UPSAMPLE_Y + 1, ROW = W * C };
 
+/* x in row `row` of the image, or 0 outside it. A GPU loads another row then: branches
+ * around loads would make it wait for each of them. */
+INLINE floatv load_row(__global const stored_x *x, int row, bool inside)
+{
+#if DEVICE_CPU
+    return inside || (row >= 0 && row < H) ? VLOAD_X(x + row * ROW) : (floatv)(0.0f);
+#else
+    const floatv v = VLOAD_X(x + (inside ? row : clamp(row, 0, H - 1)) * ROW);
+    return (inside | ((uint)row < H)) ? v : (floatv)(0.0f);
+#endif
+}
+
 /* acc[i] += one column of the filter times one column of x. The tile's rows of x begin
  * at `top`; inside: all of them are in the image, otherwise each is checked. */
 INLINE void add_column(floatv acc[TILE], __global const stored_x *x, int top, bool inside,
@@ -65,8 +83,7 @@ INLINE void add_column(floatv acc[TILE], __global const stored_x *x, int top, bo
     floatv source[SOURCE_ROWS], weight[R];
 #pragma unroll
     for (int j = 0; j < SOURCE_ROWS; j++)
-        source[j] = inside || (top + j >= 0 && top + j < H) ? VLOAD_X(x + (top + j) * ROW)
-                                                            : (floatv)(0.0f);
+        source[j] = load_row(x, top + j, inside);
 #pragma unroll
     for (int ky = 0; ky < R; ky++)
         weight[ky] = VLOAD_W(w + (ROTATED_180 ? R - 1 - ky : ky) * (S * C));
@@ -112,11 +129,14 @@ __kernel void conv_depthwise(VIEW(const stored_x, x), VIEW(const stored_w, w),
                              VIEW(const stored_act_grad, act_grad), VIEW(stored_y, y),
                              float2 act_params)
 {
-    const int image = get_global_id(2),
-              first = get_global_id(0) * (VECTORS_PER_ITEM * VW);
+    enum { SLICE = VECTORS_PER_ITEM * VW, SLICES = (C + SLICE - 1) / SLICE };
+    const int item = get_global_id(0), image = get_global_id(2);
+    const int block = COLUMNS_PER_ITEM < OUT_W ? item / SLICES : 0;
+    const int first = (item - block * SLICES) * SLICE, left = block * COLUMNS_PER_ITEM,
+              right = min(left + COLUMNS_PER_ITEM, (int)OUT_W);
     const int begin = get_global_id(1) * (TILES_PER_ITEM * TILE),
               end = min(begin + TILES_PER_ITEM * TILE, (int)OUT_H);
-    const int last = min(first + VECTORS_PER_ITEM * VW, (int)C);
+    const int last = min(first + SLICE, (int)C);
     x += x_at + (size_t)image * (H * ROW);
     w += w_at;
     bias += bias_at;
@@ -127,7 +147,7 @@ __kernel void conv_depthwise(VIEW(const stored_x, x), VIEW(const stored_w, w),
                   rows = min(TILE, end - row);
         const bool inside = top >= 0 && top + SOURCE_ROWS <= H;
         const size_t at = (size_t)(image * OUT_H + row) * (OUT_W * C);
-        for (int column = 0; column < OUT_W; column++)
+        for (int column = left; column < right; column++)
             for (int c = first; c < last; c += VW) {
                 floatv acc[TILE];
 #pragma unroll
@@ -141,8 +161,7 @@ __kernel void conv_depthwise(VIEW(const stored_x, x), VIEW(const stored_w, w),
                 for (int i = 0; i < TILE; i++) {
                     const size_t to = at + i * (OUT_W * C) + column * C + c;
                     if (i < rows)
-                        store_output(acc[i], act_grad + to, y + to, last - c,
-                                     act_params);
+                        store_output(acc[i], act_grad + to, y + to, last - c, act_params);
                 }
             }
     }
