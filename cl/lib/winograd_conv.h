@@ -92,7 +92,8 @@ static inline void store(floatv value, __global stored_y *to, int left)
         store_part_y(value, to, left);
 }
 
-/* part = A^T m; store_tile multiplies each row by A. */
+/* part = A^T m; store_tile multiplies each row by A. GPUs keep arrays in registers where
+ * all loops that index them are unrolled. */
 static inline void transform_columns(floatv part[OUTPUT_TILE][INPUT_TILE],
                                      TRANSFORM_SPACE const float *m)
 {
@@ -157,6 +158,9 @@ static inline void store_tile(const struct output *o,
                               struct winograd_tile t)
 {
     const int py = t.y / POOL_R, px = t.x / POOL_S;
+#if !DEVICE_CPU
+#pragma unroll
+#endif
     for (int y = 0; y < OUTPUT_TILE / POOL_R && py + y < POOL_OUT_H; y++) {
         size_t to = (((size_t)t.image * POOL_OUT_H + py + y) * POOL_OUT_W + px) * K;
         floatv z[POOL_R][OUTPUT_TILE];
@@ -176,6 +180,9 @@ static inline void store_tile(const struct output *o,
                               const floatv part[OUTPUT_TILE][INPUT_TILE],
                               struct winograd_tile t)
 {
+#if !DEVICE_CPU
+#pragma unroll
+#endif
     for (int y = 0; y < OUTPUT_TILE && t.y + y < OUT_H; y++) {
         size_t to = (((size_t)t.image * OUT_H + t.y + y) * OUT_W + t.x) * K;
         floatv z[OUTPUT_TILE];

@@ -195,15 +195,15 @@ const struct ocl_algorithm ocl_gemm_tile[OCL_PASS_COUNT] = {
         OCL_GEMM_ROW("gemm", tile_tunables, weights, "gemm_tile.cl", false),
 };
 
-/* Winograd is used only where tuning found it to be faster. */
+/* The default is the first algorithm that prefers the problem. */
 #define WINOGRAD(rows) &rows[0], &rows[1], &rows[2]
 
 static const struct ocl_algorithm *const forward_algorithms[] = {
-    &ocl_depthwise_forward, &ocl_gemm_tile[OCL_PASS_FORWARD],
-    WINOGRAD(tile_winograd_forward), NULL};
+    &ocl_depthwise_forward, WINOGRAD(tile_winograd_forward),
+    &ocl_gemm_tile[OCL_PASS_FORWARD], NULL};
 static const struct ocl_algorithm *const data_algorithms[] = {
-    &ocl_depthwise_bwd_data, &ocl_gemm_tile[OCL_PASS_BWD_DATA],
-    WINOGRAD(tile_winograd_bwd_data), NULL};
+    &ocl_depthwise_bwd_data, WINOGRAD(tile_winograd_bwd_data),
+    &ocl_gemm_tile[OCL_PASS_BWD_DATA], NULL};
 static const struct ocl_algorithm *const weights_algorithms[] = {
     &ocl_depthwise_bwd_weights_tile, &ocl_gemm_tile[OCL_PASS_BWD_WEIGHTS], NULL};
 

@@ -36,6 +36,47 @@ static bool is_small(const struct ocl_device *device, const struct winograd *job
            (size_t)s->c * (size_t)s->k <= INT32_MAX / 36;
 }
 
+/* Estimated time, in multiply-adds of a matrix product. GPUs do MACS_PER_FLOAT, or less,
+ * while they read or write a float of main memory, and some LAUNCH_MACS in the time of a
+ * launch. */
+enum { MACS_PER_FLOAT = 54, LAUNCH_MACS = 50000000, LAUNCHES_MORE = 3 };
+
+static double direct_cost(const struct winograd *job)
+{
+    const struct weft_conv *s = &job->shape;
+    double in = s->c, out = s->k, pixels = (double)s->n * s->out_h * s->out_w;
+    return 9 * pixels * in * out + MACS_PER_FLOAT * 9 * in * out;
+}
+
+/* Transforms read x and the products and write y and the transformed inputs, and those of
+ * weights that change write as much as they read. */
+static double cost_of(const struct winograd *job)
+{
+    const struct weft_conv *s = &job->shape;
+    double in = s->c, out = s->k, pixels = (double)s->n * s->out_h * s->out_w;
+    double elements = (double)winograd_transform_elements(job);
+    double positions = elements * (double)winograd_tiles(job);
+    double weights = (job->constant_weights ? elements : 2 * elements + 9) * in * out;
+    return positions * in * out +
+           MACS_PER_FLOAT * ((2 * positions + pixels) * (in + out) + weights) +
+           (double)LAUNCHES_MORE * LAUNCH_MACS;
+}
+
+/* Faster than the matrix product by a margin, and than the other tiles. */
+static bool is_preferred(const struct winograd *job, enum ocl_conv_pass pass,
+                         const struct weft_problem *problem)
+{
+    const double margin = 1.1, cost = cost_of(job);
+    if (margin * cost >= direct_cost(job))
+        return false;
+    for (int other = 2; other <= 4; other++) {
+        struct winograd candidate = winograd_of(pass, problem, other);
+        if (other != job->outputs && cost_of(&candidate) <= cost)
+            return false;
+    }
+    return true;
+}
+
 static enum ocl_applicability applicability(const struct ocl_device *device,
                                             enum ocl_conv_pass pass,
                                             const struct weft_problem *problem,
@@ -48,7 +89,7 @@ static enum ocl_applicability applicability(const struct ocl_device *device,
         return OCL_NOT_APPLICABLE;
     struct ocl_gemm p = transform_gemm_of(&job);
     tile_select_config(device, &p, values);
-    return OCL_APPLICABLE;
+    return is_preferred(&job, pass, problem) ? OCL_PREFERRED : OCL_APPLICABLE;
 }
 
 static bool validate_config(const struct ocl_device *device, const struct winograd *job,
