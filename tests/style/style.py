@@ -95,10 +95,11 @@ def function_rules(name, lines):
 def call_rules(name, text):
     if not name.startswith("src/"):
         return
-    for number, line in enumerate(bare(text).split("\n"), 1):
-        for pattern, exempt, why in CALLS:
-            if re.search(pattern, line) and not (exempt and re.match(exempt, name)):
-                yield number, why
+    code = bare(text)
+    for pattern, exempt, why in CALLS:
+        if not (exempt and re.match(exempt, name)):
+            for match in re.finditer(pattern, code):
+                yield code.count("\n", 0, match.start()) + 1, why
 
 
 def complaints(name, text):
