@@ -167,9 +167,9 @@ class Place:
 
     def files(self):
         random.seed(7)
-        idx(self.folder / "data", "train", 320)
+        idx(self.folder / "data", "train", 120)
         idx(self.folder / "data", "t10k", 64)
-        rows = (f"{i % CLASSES}," + ",".join(map(str, image(i % CLASSES))) for i in range(160))
+        rows = (f"{i % CLASSES}," + ",".join(map(str, image(i % CLASSES))) for i in range(100))
         head = "label," + ",".join(f"pixel{i + 1}" for i in range(SIDE * SIDE))
         (self.folder / "photos.csv").write_text("\n".join([head, *rows]) + "\n")
         for label in map(str, range(CLASSES)):
