@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Split-K reduction: sum of the partial sums of all splits of a GEMM, and its epilogue.
  */
-#define VW 4 /* REDUCE_VW */
+#define VW      4 /* REDUCE_VW */
+#define ALIGNED 1
 #include "lib/common.h"
 #include "lib/im2col_gather.h"
 #include "lib/gemm_epilogue.h"

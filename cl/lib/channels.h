@@ -44,7 +44,7 @@ static inline floatv load_in_row(__global const stored_x *p, uint c)
         return LOAD_IN(p);
     for (uint i = 0; i < VW; i++)
         lanes[i] = c + i < C ? LOAD_X(p + i) : 0.0f;
-    return VLOAD(lanes);
+    return LOAD_LANES(lanes);
 }
 static inline floatv load_other_row(__global const stored_other *p, uint c)
 {
@@ -53,7 +53,7 @@ static inline floatv load_other_row(__global const stored_other *p, uint c)
         return LOAD_OTHER(p);
     for (uint i = 0; i < VW; i++)
         lanes[i] = c + i < C ? LOAD_OTHER_LANE(p + i) : 0.0f;
-    return VLOAD(lanes);
+    return LOAD_LANES(lanes);
 }
 #endif
 #if !Y_HALF

@@ -72,9 +72,10 @@ typedef PASTE(uchar, VW) ucharv;
 #define AS_FLOATV(v)       PASTE(as_float, VW)(v)
 #endif
 
-/* VW floats at any alignment, unless they are ALIGNED: compilers for GPUs may make VW
- * loads of a vector that begins anywhere. CPU drivers may split unaligned vectors: PoCL
- * 3.1 stores 16 floats by vstore in three parts, and loads some in eight. */
+/* VW floats of a tensor, at any alignment unless they are ALIGNED: compilers for GPUs may
+ * make VW loads of a vector that begins anywhere; and of a private array, as lanes. CPU
+ * drivers may split unaligned vectors: PoCL 3.1 stores 16 floats by vstore in three
+ * parts, and loads some in eight. */
 #if DEVICE_CPU && VW > 1
 typedef floatv floatu __attribute__((aligned(4)));
 #define OVERLOADED __attribute__((overloadable, always_inline)) static inline
@@ -94,14 +95,20 @@ OVERLOADED void store_floats(floatv v, __private float *p)
 {
     *(__private floatu *)p = v;
 }
-#define VLOAD(p)     load_floats(p)
-#define VSTORE(v, p) store_floats(v, p)
-#elif ALIGNED
+#define VLOAD(p)           load_floats(p)
+#define VSTORE(v, p)       store_floats(v, p)
+#define LOAD_LANES(lanes)  load_floats(lanes)
+#define STORE_LANES(v, to) store_floats(v, to)
+#else
+#if ALIGNED
 #define VLOAD(p)     (*(__global const floatv *)(p))
 #define VSTORE(v, p) (*(__global floatv *)(p) = (v))
 #else
 #define VLOAD(p)     VLOADN(p)
 #define VSTORE(v, p) VSTOREN(v, p)
+#endif
+#define LOAD_LANES(lanes)  VLOADN(lanes)
+#define STORE_LANES(v, to) VSTOREN(v, to)
 #endif
 
 /* Stores the first min(count, VW) lanes of v. */

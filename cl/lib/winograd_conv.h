@@ -54,7 +54,7 @@ static inline floatv load_filter_tap(__global const stored_w *w, int tap, int in
     for (int i = 0; i < VW; i++)
         lanes[i] =
             out + i < K ? LOAD_W(w + (((size_t)(8 - tap) * K + out + i) * C + in)) : 0.0f;
-    return VLOAD(lanes);
+    return LOAD_LANES(lanes);
 #else
     return VLOAD_W(w + ((size_t)tap * C + in) * K + out);
 #endif

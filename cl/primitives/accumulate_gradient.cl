@@ -6,6 +6,7 @@
  * The losses and hits of its n rows are copied to their place among those of all `parts`,
  * and the next part of the state becomes this one + 1, or 0. A work-item adds a vector,
  * and copies rows; global size >= count / VW, rounded up. */
+#define ALIGNED 1
 #include "lib/common.h"
 #include "shared/state.h"
 

@@ -6,6 +6,7 @@
  *
  * A work-item computes a vector of VW elements. Global size >= count / VW, rounded up.
  * Loads may read past the end (buffers are padded), stores may not. */
+#define ALIGNED 1
 #include "lib/activation.h"
 #include "lib/common.h"
 #include "lib/storage.h"

@@ -6,6 +6,7 @@
  * keep follows from the state, whose step was counted: min(decay, t / (9 + t)) with t =
  * step / every; LOOKAHEAD: decay min(1, step / steps)^3, and w becomes the average. A
  * work-item updates a vector; global size >= count / VW, rounded up. */
+#define ALIGNED 1
 #include "lib/common.h"
 #include "shared/state.h"
 

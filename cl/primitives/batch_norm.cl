@@ -45,6 +45,7 @@
 #define FOLD_BIAS     1
 #define FOLD_OUT_BIAS 1
 #endif
+#define ALIGNED (C % VW == 0)
 #include "lib/activation.h"
 #include "lib/common.h"
 #include "lib/channels.h"

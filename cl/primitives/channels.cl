@@ -122,6 +122,6 @@ __kernel void channel_shuffle(VIEW(const stored_x, x),
             member++;
         }
     }
-    store_in_run(with_act_grad(VLOAD(lanes), output + output_at + to, act_params),
+    store_in_run(with_act_grad(LOAD_LANES(lanes), output + output_at + to, act_params),
                  y + y_at + to, channels - c);
 }

@@ -8,6 +8,7 @@
  * work-groups for all chunks. clip_factor: one work-item adds the sums in order. GROUPS:
  * 1 if groups of weights whose rate is 0 do not count (weight_groups.h). WORK_GROUP_SIZE
  * is a power of two. */
+#define ALIGNED 1
 #include "lib/common.h"
 #include "shared/state.h"
 #include "shared/weight_groups.h"
@@ -20,9 +21,8 @@
 #endif
 
 #if GROUPS
-#define COUNTS(i)                                                               \
-    (settings[settings_at +                                                     \
-              GROUP_SETTINGS * groups[groups_at + (i) / GROUP_WEIGHTS] +        \
+#define COUNTS(i)                                                                      \
+    (settings[settings_at + GROUP_SETTINGS * groups[groups_at + (i) / GROUP_WEIGHTS] + \
               GROUP_RATE] != 0.0f)
 #else
 #define COUNTS(i) true
@@ -44,12 +44,12 @@ __kernel void square_sums(VIEW(const float, g), VIEW(const uint, groups),
         if (i + VW <= count)
             squares = MAD(v, v, squares);
         else { /* behind the last are no gradients */
-            VSTORE(v, lanes);
+            STORE_LANES(v, lanes);
             for (uint lane = 0; lane < count - i; lane++)
                 sum += lanes[lane] * lanes[lane];
         }
     }
-    VSTORE(squares, lanes);
+    STORE_LANES(squares, lanes);
     for (uint lane = 0; lane < VW; lane++)
         sum += lanes[lane];
     tree[item] = sum;

@@ -11,6 +11,7 @@
 #ifndef VW
 #define VW 4
 #endif
+#define ALIGNED 1
 #include "lib/common.h"
 #include "shared/random.h"
 #include "shared/state.h"

@@ -27,7 +27,8 @@
 #ifndef SAVE
 #define SAVE 1 /* ln_forward writes mean and inv_std */
 #endif
-#define SUMS 2
+#define SUMS    2
+#define ALIGNED (C % VW == 0)
 #include "lib/activation.h"
 #include "lib/common.h"
 #include "lib/channels.h"
@@ -63,7 +64,7 @@
 static inline float row_sum(__local float *sums, floatv v)
 {
     float parts[VW], sum = 0.0f;
-    VSTORE(v, parts);
+    STORE_LANES(v, parts);
     for (uint i = 0; i < VW; i++)
         sum += parts[i];
 #if ROW_LANES > 1

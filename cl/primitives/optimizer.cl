@@ -22,6 +22,7 @@
  * left by splits of a GEMM (gemm_tile.cl). `deferred` has an entry of DEFERRED_WORDS for
  * each (partial_sums.h). Between the end of a range and the next multiple of VW there
  * are no weights. */
+#define ALIGNED 1
 #include "lib/common.h"
 #include "shared/partial_sums.h"
 #include "shared/state.h"
@@ -58,10 +59,10 @@ static inline floatv load_gradient(__global const float *g, uint i,
             sum += VLOAD(partial_sum + p * deferred[DEFERRED_STRIDE]);
         if (at + VW > count) { /* not written by any split */
             float lanes[VW];
-            VSTORE(sum, lanes);
+            STORE_LANES(sum, lanes);
             for (uint lane = count - at; lane < VW; lane++)
                 lanes[lane] = 0.0f;
-            sum = VLOAD(lanes);
+            sum = LOAD_LANES(lanes);
         }
         return sum;
     }
@@ -104,7 +105,7 @@ static inline void accumulate_metrics(__global uint *state, __global const float
     uint correct_count = 0, i;
     for (i = 0; i + VW <= n; i += VW)
         sums += VLOAD(loss + i);
-    VSTORE(sums, lanes);
+    STORE_LANES(sums, lanes);
     for (uint lane = 0; lane < VW; lane++)
         sum += lanes[lane];
     for (; i < n; i++)

@@ -11,7 +11,8 @@
 #ifndef VW
 #define VW 8
 #endif
-#define SUMS 1
+#define SUMS    1
+#define ALIGNED (C % VW == 0)
 #include "lib/common.h"
 #include "lib/channels.h"
 #include "lib/channel_sums.h"

@@ -30,7 +30,7 @@ __kernel void probe_fma(ALIASED_VIEW(float, y), uint rounds, float factor)
     }
     float lanes[VW], sum = 0.0f;
     for (int i = 0; i < ACCUMULATORS; i++) {
-        VSTORE(sums[i], lanes);
+        STORE_LANES(sums[i], lanes);
         for (int lane = 0; lane < VW; lane++)
             sum += lanes[lane];
     }
@@ -65,7 +65,7 @@ __kernel void probe_read(ALIASED_VIEW(const float, x), ALIASED_VIEW(float, y), u
     }
     float lanes[VW], sum = 0.0f;
     for (int i = 0; i < ACCUMULATORS; i++) {
-        VSTORE(sums[i], lanes);
+        STORE_LANES(sums[i], lanes);
         for (int lane = 0; lane < VW; lane++)
             sum += lanes[lane];
     }

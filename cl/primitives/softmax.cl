@@ -71,7 +71,7 @@ static inline float row_max(__global const float *z, uint classes)
         const floatv v = VLOAD(z + c);
         tops = SELECT(v > tops, v, tops);
     }
-    VSTORE(tops, lanes);
+    STORE_LANES(tops, lanes);
     for (uint lane = 0; lane < VW; lane++)
         top = lanes[lane] > top ? lanes[lane] : top;
     FOR_REST(c)
@@ -82,7 +82,7 @@ static inline float row_max(__global const float *z, uint classes)
 static inline float sum_of_lanes(floatv v)
 {
     float lanes[VW], sum = 0.0f;
-    VSTORE(v, lanes);
+    STORE_LANES(v, lanes);
     for (uint lane = 0; lane < VW; lane++)
         sum += lanes[lane];
     return sum;
