@@ -16,6 +16,8 @@ struct ocl_program {
     cl_program program; /* NULL: not built yet */
     int bundle_index;   /* suffix of its kernels in a program of several; -1: alone */
     bool from_cache;
+    bool unsaved; /* built, with the key that follows, and not in the cache yet */
+    uint8_t key[OCL_KEY_BYTES];
     bool requested; /* by a list that is not finalized yet */
     char options[];
 };
@@ -67,6 +69,7 @@ struct build {
     size_t bytes;
     cl_program program;
     bool from_cache;
+    uint8_t key[OCL_KEY_BYTES]; /* of a device with a cache */
 };
 
 static enum weft_status build_from_source(struct ocl_device *d, struct build *b)
@@ -92,11 +95,10 @@ static enum weft_status build_from_source(struct ocl_device *d, struct build *b)
 }
 
 /* False: there is no entry, it is damaged, or the driver refuses it. */
-static bool build_from_cache(struct ocl_device *d, struct build *b,
-                             const uint8_t key[OCL_KEY_BYTES])
+static bool build_from_cache(struct ocl_device *d, struct build *b)
 {
     size_t bytes;
-    unsigned char *binary = ocl_cache_read(d->cache_dir, key, &bytes);
+    unsigned char *binary = ocl_cache_read(d->cache_dir, b->key, &bytes);
     if (!binary)
         return false;
     cl_int refused = CL_SUCCESS, error;
@@ -115,31 +117,34 @@ static bool build_from_cache(struct ocl_device *d, struct build *b,
     return !error;
 }
 
-static void write_cache_entry(struct ocl_device *d, const struct build *b,
-                              const uint8_t key[OCL_KEY_BYTES])
+static enum weft_status build(struct ocl_device *d, struct build *b, bool use_cache)
+{
+    if (d->cache_dir)
+        ocl_cache_key(d, b->text, b->bytes, b->options, b->key);
+    if (d->cache_dir && use_cache && build_from_cache(d, b))
+        return WEFT_OK;
+    return build_from_source(d, b);
+}
+
+static void save(struct ocl_device *d, struct ocl_program *p)
 {
     size_t bytes = 0;
     unsigned char *binary = NULL;
-    if (clGetProgramInfo(b->program, CL_PROGRAM_BINARY_SIZES, sizeof(bytes), &bytes,
+    p->unsaved = false;
+    if (clGetProgramInfo(p->program, CL_PROGRAM_BINARY_SIZES, sizeof(bytes), &bytes,
                          NULL) ||
         !bytes || !(binary = malloc(bytes)))
         return;
-    if (!clGetProgramInfo(b->program, CL_PROGRAM_BINARIES, sizeof(binary), &binary, NULL))
-        ocl_cache_write(d->cache_dir, key, binary, bytes);
+    if (!clGetProgramInfo(p->program, CL_PROGRAM_BINARIES, sizeof(binary), &binary, NULL))
+        ocl_cache_write(d->cache_dir, p->key, binary, bytes);
     free(binary);
 }
 
-static enum weft_status build(struct ocl_device *d, struct build *b, bool use_cache)
+void ocl_programs_save(struct ocl_device *d)
 {
-    uint8_t key[OCL_KEY_BYTES];
-    if (d->cache_dir)
-        ocl_cache_key(d, b->text, b->bytes, b->options, key);
-    if (d->cache_dir && use_cache && build_from_cache(d, b, key))
-        return WEFT_OK;
-    WEFT_TRY(build_from_source(d, b));
-    if (d->cache_dir)
-        write_cache_entry(d, b, key);
-    return WEFT_OK;
+    for (struct ocl_program *p = d->programs; p; p = p->next)
+        if (p->unsaved)
+            save(d, p);
 }
 
 /* Takes over b's reference to the program. */
@@ -148,6 +153,8 @@ static void attach_build(struct ocl_device *d, struct ocl_program *p,
 {
     p->program = b->program;
     p->from_cache = b->from_cache;
+    p->unsaved = d->cache_dir && !b->from_cache && bundle_index <= 0;
+    memcpy(p->key, b->key, sizeof(p->key));
     p->bundle_index = bundle_index;
     weft_log_message(d->base.context, WEFT_LOG_DEBUG,
                      "opencl: %s %s, " COMMON_OPTIONS " %s %s", p->source->name,

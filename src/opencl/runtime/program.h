@@ -5,6 +5,8 @@
 
 #include "opencl/runtime/ocl.h"
 
+enum { OCL_KEY_BYTES = 32 }; /* of an entry of the cache */
+
 /* The program of a source of cl/ with options, kept until the device is closed. Nothing
  * is built yet. */
 enum weft_status ocl_program_request(struct ocl_device *device, const char *source,
@@ -16,6 +18,9 @@ enum weft_status ocl_programs_build(struct ocl_device *device);
 enum weft_status ocl_program_kernel(struct ocl_device *device,
                                     struct ocl_program *program, const char *kernel,
                                     cl_kernel *out);
+/* Keeps what was built in the cache. After kernels were made: some drivers compile no
+ * earlier (Arm's), and their binaries before hold no code. */
+void ocl_programs_save(struct ocl_device *device);
 void ocl_programs_destroy(struct ocl_device *device);
 
 /* A hash of source and options. */
@@ -27,8 +32,6 @@ uint64_t ocl_source_hash(const char *name);
 /* cache.c. An entry is a header (magic, key, length, SHA-256) and the driver's binary. A
  * driver may crash on a damaged binary, so that entries are returned only if they are
  * exactly as stored. */
-enum { OCL_KEY_BYTES = 32 };
-
 /* Everything that a built program depends on: schema, weft, source, options, driver,
  * device. */
 void ocl_cache_key(const struct ocl_device *device, const void *source, size_t bytes,
