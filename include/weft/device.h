@@ -90,6 +90,14 @@ struct weft_device_params {
     enum weft_kernel_family family;
     enum weft_gemm_provider gemm;
     bool no_tuning; /* ignore tuning results (weft/tune.h) */
+    /* Seconds of work that the queue of an OpenCL device holds at most, by the time that
+     * launches took: replays wait beyond. 0: 0.5. A single launch may take longer. */
+    double queue_seconds;
+    /* A device counts as lost if it has not answered this number of seconds after 20
+     * times what its queued launches took before, or five times as many where none was
+     * measured yet: then every call returns WEFT_ERR_DEVICE, and closing the device waits
+     * for nothing and frees nothing that the driver may still use. 0: 120. */
+    double timeout;
 };
 #define weft_device_params(...) WEFT_PARAMS(weft_device_params, __VA_ARGS__)
 

@@ -3,6 +3,7 @@
 #include "opencl/runtime/command_list.h"
 #include "opencl/runtime/enumerate.h"
 #include "opencl/runtime/mma_probe.h"
+#include "opencl/runtime/queue.h"
 #include "opencl/runtime/quirk.h"
 #include "opencl/runtime/primitives.h"
 #include "opencl/runtime/program.h"
@@ -17,15 +18,17 @@
 static void ocl_close(struct weft_device *base)
 {
     struct ocl_device *d = (struct ocl_device *)base;
-    if (d->transfers) /* what was staged has been freed */
+    if (d->queue)
+        ocl_queue_end(d, d->queue);
+    bool lost = d->outstanding.lost; /* its driver might wait for ever */
+    ocl_queue_clear(d);
+    if (d->transfers && !lost) /* what was staged has been freed */
         clReleaseCommandQueue(d->transfers);
-    if (d->queue) {
-        clFinish(d->queue);
+    if (d->queue && !lost)
         clReleaseCommandQueue(d->queue);
-    }
     ocl_programs_destroy(d);
     ocl_test_results_close(d);
-    if (d->context)
+    if (d->context && !lost)
         clReleaseContext(d->context);
     free(d->cache_dir);
     free(d);
@@ -88,6 +91,8 @@ static enum weft_status ocl_open(weft_context *ctx,
     d->local_mem_bytes = info->local_mem_bytes;
     d->max_alloc = info->max_alloc_bytes;
     d->base.max_offset = WEFT_MAX_ELEMENTS;
+    d->queue_seconds = params->queue_seconds > 0 ? params->queue_seconds : 0.5;
+    d->timeout = params->timeout > 0 ? params->timeout : 120;
     d->fingerprint = ocl_device_fingerprint(d);
     if ((status = check_family(d)))
         goto fail;

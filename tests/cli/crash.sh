@@ -54,7 +54,7 @@ crashes='crashes on first use'
 for fault in ids info context build kernel write; do
     survives $fault-crash "$crashes" 20 "$weft" devices || fail $fault-crash
 done
-for fault in info build finish; do
+for fault in info build launch; do
     survives $fault-hang 'did not respond within 1 s' 1 "$weft" devices ||
         fail $fault-hang
 done

@@ -11,8 +11,8 @@
  *     WEFT_LAYER_FAULT=CALL:CODE:N:once   the Nth time alone
  *     WEFT_LAYER_FAULT=CALL:CODE:N@KEY    from the Nth time of a call site on; also :once
  *     WEFT_LAYER_MUTANT=FILE:LINE:TEXT   the line of a file of cl/ becomes TEXT
- *     WEFT_LAYER_DELAY=CALLS:MS   "writes", "copies" or "both" of buffers take MS
- *                                 milliseconds
+ *     WEFT_LAYER_DELAY=CALLS:MS   "writes", "copies" or "both" of buffers, or
+ *                                 "launches" take MS milliseconds
  *
  * "list" for a NAME prints all names. It and an unknown word end the process: no test may
  * pass by a misspelt name. */
@@ -77,6 +77,7 @@ struct layer_fault {
 extern const struct layer_fault layer_answer_faults[]; /* answers to queries */
 extern const struct layer_fault layer_build_faults[];  /* its compiler */
 extern const struct layer_fault layer_run_faults[];    /* memory, launches, timers */
+extern const struct layer_fault layer_queue_faults[];  /* what it can hold, and ends */
 /* The fault that is planted, and the calls below it. */
 extern const struct layer_fault *layer_active_fault;
 extern cl_icd_dispatch layer_next;

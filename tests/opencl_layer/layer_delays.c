@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A device whose transfers take long, and are right: a write or copy that is not waited
- * for runs some milliseconds after all that it has to wait for. */
+/* A device whose transfers or launches take long, and are right: a launch, or a write or
+ * copy that is not waited for, runs some milliseconds after all before it. */
 #include "opencl_layer/layer.h"
 
 #include <pthread.h>
@@ -78,6 +78,19 @@ static cl_int CL_API_CALL copy_late(cl_command_queue queue, cl_mem from, cl_mem 
     return error;
 }
 
+static cl_int CL_API_CALL launch_late(cl_command_queue queue, cl_kernel kernel,
+                                      cl_uint dims, const size_t *offset,
+                                      const size_t *global, const size_t *local,
+                                      cl_uint waits, const cl_event *events,
+                                      cl_event *event)
+{
+    cl_event release = delay(queue, waits, events);
+    cl_int error = next.clEnqueueNDRangeKernel(queue, kernel, dims, offset, global, local,
+                                               1, &release, event);
+    next.clReleaseEvent(release);
+    return error;
+}
+
 void layer_delay(cl_icd_dispatch *table, const char *word)
 {
     char call[16];
@@ -89,4 +102,6 @@ void layer_delay(cl_icd_dispatch *table, const char *word)
         table->clEnqueueWriteBuffer = write_late;
     if (both || !strcmp(call, "copies"))
         table->clEnqueueCopyBuffer = copy_late;
+    if (!strcmp(call, "launches"))
+        table->clEnqueueNDRangeKernel = launch_late;
 }

@@ -15,6 +15,7 @@ static const struct layer_fault *const lists[] = {
     layer_answer_faults,
     layer_build_faults,
     layer_run_faults,
+    layer_queue_faults,
 };
 
 void layer_report_triggered(void)

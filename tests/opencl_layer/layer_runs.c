@@ -376,12 +376,6 @@ static cl_mem CL_API_CALL same_buffer(cl_context context, cl_mem_flags flags, si
     return mem;
 }
 
-static cl_int CL_API_CALL finish_hang(cl_command_queue queue)
-{
-    (void)queue;
-    layer_hang();
-}
-
 /* ---- timers ---- */
 
 /* "0", or nanoseconds times `number` / 1000. */
@@ -471,7 +465,6 @@ const struct layer_fault layer_run_faults[] = {
     {"fill-ones", .calls.clEnqueueFillBuffer = fill_ones},
     {"buffer-small", .calls.clCreateBuffer = small_buffer},
     {"buffer-same", .calls.clCreateBuffer = same_buffer},
-    {"finish-hang", .calls.clFinish = finish_hang},
     TIMES("timer-0", other_times, 0),
     TIMES("timer-fast", other_times, 10),
     TIMES("timer-slow", other_times, 100000),

@@ -4,6 +4,7 @@
  * gradient. */
 #include "opencl/select/algorithm.h"
 #include "opencl/runtime/primitives.h"
+#include "opencl/runtime/queue.h"
 
 #include <assert.h>
 #include <clblast_c.h>
@@ -73,7 +74,8 @@ static enum weft_status warm_up(struct ocl_device *device, const struct clblast_
         status = multiply(device, p, mem[0]->mem, 0, mem[1]->mem, 0, mem[2]->mem, 0,
                           mem[3] ? mem[3]->mem : NULL);
     if (!status)
-        status = ocl_check(device->base.context, clFinish(device->queue), "clblast");
+        status = ocl_check(device->base.context, ocl_queue_finish(device, device->queue),
+                           "clblast");
     for (int i = 0; i < 4; i++)
         ocl_free(&device->base, mem[i]);
     return status;

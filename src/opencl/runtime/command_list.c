@@ -3,6 +3,7 @@
  * kernels. */
 #include "opencl/runtime/command_list.h"
 #include "opencl/runtime/program.h"
+#include "opencl/runtime/queue.h"
 #include "opencl/runtime/sub_buffer.h"
 #include "opencl/runtime/workspace.h"
 
@@ -322,6 +323,7 @@ enum weft_status ocl_list_finalize(struct weft_command_list *base)
         WEFT_TRY(finalize_command(list, &list->prepare.list[i]));
     for (int i = 0; i < list->replay.count; i++)
         WEFT_TRY(finalize_command(list, &list->replay.list[i]));
+    ocl_programs_save(ocl_device_of(base));
     list->finalized = true;
     return WEFT_OK;
 }
@@ -344,15 +346,26 @@ enum weft_status ocl_list_launch(struct weft_command_list *base, int index,
     return enqueue(list, &list->replay.list[index], queue, event);
 }
 
+/* On the device's queue, which may be full. */
+static enum weft_status enqueue_counted(struct ocl_list *list, struct command *command)
+{
+    struct ocl_device *d = ocl_device_of(&list->recording.base);
+    cl_event event = NULL;
+    bool wants_event = ocl_queue_begin_launch(d) && !command->call;
+    WEFT_TRY(enqueue(list, command, d->queue, wants_event ? &event : NULL));
+    return check_command(list, command, ocl_queue_launched(d, event), "the launch");
+}
+
 static enum weft_status replay_range(struct weft_command_list *base, int first, int end)
 {
     struct ocl_list *list = (struct ocl_list *)base;
     struct ocl_device *d = ocl_device_of(base);
+    WEFT_TRY(ocl_check(base->device->context, ocl_queue_check(d), "a replay"));
     for (int i = 0; base->weights_changed && i < list->prepare.count; i++)
-        WEFT_TRY(enqueue(list, &list->prepare.list[i], d->queue, NULL));
+        WEFT_TRY(enqueue_counted(list, &list->prepare.list[i]));
     base->weights_changed = false;
     for (int i = first; i < end; i++)
-        WEFT_TRY(enqueue(list, &list->replay.list[i], d->queue, NULL));
+        WEFT_TRY(enqueue_counted(list, &list->replay.list[i]));
     /* The list that adds the deferred sums follows, and flushes. */
     if (base->params.defer_weight_grad_reduction)
         return WEFT_OK;

@@ -82,6 +82,8 @@ enum weft_status ocl_check(weft_context *ctx, cl_int error, const char *what)
 {
     if (error == CL_SUCCESS)
         return WEFT_OK;
+    if (error == OCL_NO_ANSWER)
+        return WEFT_ERR_DEVICE;
     bool memory = error == CL_MEM_OBJECT_ALLOCATION_FAILURE ||
                   error == CL_OUT_OF_HOST_MEMORY || error == CL_INVALID_BUFFER_SIZE;
     return fail(ctx, memory ? WEFT_ERR_NOMEM : WEFT_ERR_DEVICE, error, what);

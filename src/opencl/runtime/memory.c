@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Buffers and transfers. */
 #include "opencl/runtime/ocl.h"
+#include "opencl/runtime/queue.h"
 #include "opencl/runtime/quirk.h"
 
 #include <assert.h>
@@ -18,14 +19,23 @@ static size_t padded_bytes(size_t bytes)
 void ocl_end_writes(struct ocl_device *d)
 {
     if (d->reads_host)
-        clFinish(d->queue);
+        ocl_queue_end(d, d->queue);
     d->reads_host = false;
 }
 
-/* After a failure the caller may free what the device still reads. */
-static enum weft_status check_transfer(struct ocl_device *d, cl_int error,
-                                       const char *what)
+/* The status of a transfer, whose event is waited for unless it is NULL. After a failure
+ * the caller may free what the device still reads. */
+static enum weft_status end_transfer(struct ocl_device *d, cl_int error, cl_event event,
+                                     const char *what)
 {
+    if (!error && event)
+        error = clFlush(d->queue);
+    if (error && event)
+        clReleaseEvent(event);
+    else if (event && !(error = ocl_queue_wait(d, event))) {
+        d->reads_host = false;
+        ocl_queue_clear(d);
+    }
     if (error)
         ocl_end_writes(d);
     return ocl_check(d->base.context, error, what);
@@ -96,7 +106,7 @@ enum weft_status ocl_alloc(struct weft_device *base, size_t bytes, struct weft_m
     if (!error)
         error = clear(d, mem);
     if (!error)
-        error = clFinish(d->queue);
+        error = ocl_queue_finish(d, d->queue);
     if (error) {
         ocl_free(base, mem);
         char what[192];
@@ -109,57 +119,56 @@ enum weft_status ocl_alloc(struct weft_device *base, size_t bytes, struct weft_m
 }
 
 static enum weft_status transfer(struct weft_device *base, struct weft_mem *to,
-                                 size_t offset, const void *from, size_t bytes,
-                                 cl_bool wait)
+                                 size_t offset, const void *from, size_t bytes, bool wait)
 {
     struct ocl_device *d = (struct ocl_device *)base;
+    cl_event event = NULL;
     assert(offset <= to->bytes && bytes <= to->bytes - offset);
     if (!bytes)
         return WEFT_OK;
-    cl_int error = d->quirks & OCL_QUIRK_NO_PARTIAL_WRITES
-                       ? write_entire_buffer(d, to, offset, from, bytes)
-                       : clEnqueueWriteBuffer(d->queue, to->mem, wait, offset, bytes,
-                                              from, 0, NULL, NULL);
-    if (!error)
-        d->reads_host = !wait;
-    return check_transfer(d, error, "writing to the device");
+    cl_int error = ocl_queue_check(d);
+    if (!error && d->quirks & OCL_QUIRK_NO_PARTIAL_WRITES)
+        error = write_entire_buffer(d, to, offset, from, bytes);
+    else if (!error) {
+        error = clEnqueueWriteBuffer(d->queue, to->mem, CL_FALSE, offset, bytes, from, 0,
+                                     NULL, wait ? &event : NULL);
+        d->reads_host = true;
+    }
+    return end_transfer(d, error, event, "writing to the device");
 }
 
 enum weft_status ocl_write(struct weft_device *base, struct weft_mem *to, size_t offset,
                            const void *from, size_t bytes)
 {
-    return transfer(base, to, offset, from, bytes, CL_TRUE);
+    return transfer(base, to, offset, from, bytes, true);
 }
 
 enum weft_status ocl_write_async(struct weft_device *base, struct weft_mem *to,
                                  size_t offset, const void *from, size_t bytes)
 {
-    return transfer(base, to, offset, from, bytes, CL_FALSE);
+    return transfer(base, to, offset, from, bytes, false);
 }
 
 enum weft_status ocl_read(struct weft_device *base, void *to, struct weft_mem *from,
                           size_t offset, size_t bytes)
 {
     struct ocl_device *d = (struct ocl_device *)base;
+    cl_event event = NULL;
     assert(offset <= from->bytes && bytes <= from->bytes - offset);
     if (!bytes)
         return WEFT_OK;
-    cl_int error = clEnqueueReadBuffer(d->queue, from->mem, CL_TRUE, offset, bytes, to, 0,
-                                       NULL, NULL);
+    cl_int error = ocl_queue_check(d);
     if (!error)
-        d->reads_host = false;
-    return check_transfer(d, error, "reading from the device");
+        error = clEnqueueReadBuffer(d->queue, from->mem, CL_FALSE, offset, bytes, to, 0,
+                                    NULL, &event);
+    return end_transfer(d, error, event, "reading from the device");
 }
 
 enum weft_status ocl_wait(struct weft_device *base)
 {
     struct ocl_device *d = (struct ocl_device *)base;
-    cl_int error = CL_SUCCESS;
-    if (d->quirks & OCL_QUIRK_FINISH_NEEDS_MARKER)
-        error = clEnqueueMarkerWithWaitList(d->queue, 0, NULL, NULL);
-    if (!error)
-        error = clFinish(d->queue);
+    cl_int error = ocl_queue_finish(d, d->queue);
     if (!error)
         d->reads_host = false;
-    return check_transfer(d, error, "waiting for the device");
+    return end_transfer(d, error, NULL, "waiting for the device");
 }

@@ -37,6 +37,23 @@ struct ocl_identity {
 
 struct ocl_program; /* program.c */
 
+/* Contents of the queue of a device (queue.h): launches not known to have ended, and the
+ * events of some of them. */
+enum { OCL_MARKS = 16 };
+struct ocl_mark {
+    cl_event event;
+    int launches; /* since the mark before */
+};
+struct ocl_outstanding {
+    struct ocl_mark marks[OCL_MARKS]; /* oldest first */
+    int mark_count;
+    int launches, unmarked;    /* all; those since the last mark */
+    double begin;              /* clock: the oldest launch, or the last end waited for */
+    double seconds_per_launch; /* measured last; 0: not yet */
+    bool lost;                 /* no answer ... */
+    double waited;             /* ... for this number of seconds */
+};
+
 struct ocl_device {
     struct weft_device base;
     cl_device_id id;
@@ -44,6 +61,9 @@ struct ocl_device {
     cl_context context;
     cl_command_queue queue; /* in order, no profiling */
     bool reads_host;        /* an asynchronous write may not have ended */
+    struct ocl_outstanding outstanding;
+    double queue_seconds; /* of work at most in the queue */
+    double timeout;       /* queue.h */
     /* For writes ahead, in order; NULL: nothing is staged. */
     cl_command_queue transfers;
     cl_event written; /* its last write; NULL: none */
@@ -68,6 +88,9 @@ static inline struct ocl_device *ocl_device_of(const struct weft_command_list *l
 {
     return (struct ocl_device *)list->device;
 }
+
+/* Beside OpenCL's own errors: the device is lost, which the message reports (queue.h). */
+enum { OCL_NO_ANSWER = -9000 };
 
 /* "CL_OUT_OF_RESOURCES". */
 const char *ocl_error_name(cl_int error);

@@ -35,7 +35,6 @@ static const struct {
     const char *work_group_family_options;
 } device_quirks[] = {
     {{"Oclgrind"}, .quirks = OCL_QUIRK_NO_PARTIAL_WRITES},
-    {{"rusticl"}, .quirks = OCL_QUIRK_FINISH_NEEDS_MARKER},
     {{.device = "llvmpipe"}, .quirks = OCL_QUIRK_SOFTWARE_GPU},
     /* PoCL caches programs for each work-group size, which a binary does not contain. */
     {{"Portable Computing Language"}, .quirks = OCL_QUIRK_HAS_OWN_CACHE},

@@ -13,14 +13,11 @@ enum {
     OCL_QUIRK_SOFTWARE_GPU = 2,
     /* Treats unwritten parts of a buffer as uninitialized (Oclgrind 21.10). */
     OCL_QUIRK_NO_PARTIAL_WRITES = 4,
-    /* clFinish does not wait for work that clFlush has submitted, but for a marker behind
-     * it (rusticl of Mesa 22.3). */
-    OCL_QUIRK_FINISH_NEEDS_MARKER = 8,
     /* Its number of compute units is that of execution units, of which a work-group
      * occupies at least OCL_EXECUTION_UNITS, a sub-slice (Intel's own driver). */
-    OCL_QUIRK_COUNTS_EXECUTION_UNITS = 16,
+    OCL_QUIRK_COUNTS_EXECUTION_UNITS = 8,
     /* Has clang's __builtin_prefetch. */
-    OCL_QUIRK_HAS_PREFETCH = 32
+    OCL_QUIRK_HAS_PREFETCH = 16
 };
 
 enum { OCL_EXECUTION_UNITS = 8 };

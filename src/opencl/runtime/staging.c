@@ -7,6 +7,7 @@
  *     launches              copy 0, after write 0; launches | copy 1, after write 1; ...
  */
 #include "opencl/runtime/ocl.h"
+#include "opencl/runtime/queue.h"
 #include "opencl/runtime/quirk.h"
 
 #include <assert.h>
@@ -57,8 +58,8 @@ void ocl_staging_destroy(struct weft_device *base, struct ocl_staging *staging)
 {
     struct ocl_device *d = (struct ocl_device *)base;
     if (d->written) {
-        clFinish(d->queue); /* transfers wait for its copies */
-        clFinish(d->transfers);
+        ocl_queue_end(d, d->queue); /* transfers wait for its copies */
+        ocl_queue_end(d, d->transfers);
     }
     replace(&d->written, NULL);
     for (int i = 0; i < 2; i++) {
@@ -101,6 +102,7 @@ enum weft_status ocl_wait_written(struct weft_device *base)
     if (!d->written)
         return WEFT_OK;
     cl_int error = clFlush(d->queue); /* transfers wait for its copies */
-    return ocl_check(base->context, error ? error : clWaitForEvents(1, &d->written),
-                     "waiting for the device");
+    if (!error && !(error = clRetainEvent(d->written)))
+        error = ocl_queue_wait(d, d->written);
+    return ocl_check(base->context, error, "waiting for the device");
 }

@@ -2,6 +2,7 @@
 /* Launches timed by the device's profiling events and by the wall clock, on a queue of
  * their own: the device's queue has no profiling, which slows some drivers. */
 #include "opencl/runtime/command_list.h"
+#include "opencl/runtime/queue.h"
 
 #include "util/clock.h"
 
@@ -28,7 +29,7 @@ static enum weft_status launch_timed(struct weft_command_list *list,
     enum weft_status status = WEFT_OK;
     for (int i = 0; i < replays && !status; i++)
         status = ocl_list_launch(list, 0, queue, &events[i]);
-    cl_int error = clFinish(queue);
+    cl_int error = ocl_queue_finish(ocl_device_of(list), queue);
     return status ? status
                   : ocl_check(list->device->context, error, "waiting for the device");
 }

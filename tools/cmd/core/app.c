@@ -6,6 +6,7 @@
 #include "core/crash_handler.h"
 #include "core/driver_smoke_test.h"
 
+#include <math.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -83,6 +84,10 @@ const struct args_option app_device_options[] = {
      APP_OPTION(ARGS_CHOICE, gemm),
      .value = "native|clblast",
      .help = "matrix multiplication of dense layers; default native"},
+    {.name = "nice",
+     APP_OPTION(ARGS_FLAG, nice),
+     .help = "give the device at most 12 ms of work at a time, so that a GPU also draws "
+             "the desktop smoothly"},
     {0},
 };
 
@@ -235,6 +240,14 @@ static void print_device(const struct app *app, const char *reason)
                   "--doctor` explains why");
 }
 
+/* $WEFT_DEVICE_TIMEOUT in seconds; 0: the library's. */
+static double device_timeout(void)
+{
+    const char *text = getenv("WEFT_DEVICE_TIMEOUT");
+    double seconds = text ? atof(text) : 0;
+    return isfinite(seconds) && seconds > 0 ? seconds : 0;
+}
+
 enum app_exit app_open_device(struct app *app)
 {
     const char *selector = app_requested_device(app), *reason = "";
@@ -254,7 +267,9 @@ enum app_exit app_open_device(struct app *app)
     struct weft_device_params params =
         *weft_device_params(.family = (enum weft_kernel_family)app->options->family,
                             .gemm = (enum weft_gemm_provider)app->options->gemm,
-                            .no_tuning = app->options->tuning == APP_TUNING_OFF);
+                            .no_tuning = app->options->tuning == APP_TUNING_OFF,
+                            .queue_seconds = app->options->nice ? 0.012 : 0,
+                            .timeout = device_timeout());
     term_wait_begin("Opening the device");
     status = weft_device_open(app->context, app->device_index, &params, &app->device);
     term_wait_end();

@@ -43,6 +43,7 @@ struct app_options {
     int graphics;      /* enum term_graphics */
     const char *cache; /* folder of decoded images; "none" */
     bool verbose;
+    bool nice;  /* short queues */
     bool force; /* accept damaged models */
 };
 

@@ -71,13 +71,16 @@ static bool time_limit_reached(const struct train_session *session)
 }
 
 /* Images that cannot be read leave the steps before as they are: those of an unfinished
- * epoch are saved. After a finished one the last checkpoint holds. */
-static enum app_exit report_failed_images(struct train_session *session,
-                                          enum weft_status status, bool unfinished)
+ * epoch are saved. After a finished one, or on a device that fails, the last checkpoint
+ * holds. */
+static enum app_exit report_failed_steps(struct train_session *session,
+                                         enum weft_status status, bool unfinished)
 {
     enum app_exit code = app_report_error(session->app, APP_WORK, status);
-    if (status == WEFT_ERR_FILE && !session->withheld &&
-        (!unfinished || !train_save_checkpoint(session, session->run.last)))
+    bool saved = session->saved_step > 0 && !session->withheld;
+    if (status == WEFT_ERR_FILE && unfinished && !session->withheld)
+        saved = !train_save_checkpoint(session, session->run.last);
+    if (saved)
         term_print("The %lld steps before are in %s; resume with `weft train --resume "
                    "--out %s`",
                    (long long)session->saved_step, session->run.last,
@@ -100,7 +103,7 @@ static enum app_exit run_steps(struct train_session *session, struct weft_progre
         if (!status)
             status = weft_trainer_progress(session->trainer, p);
         if (status)
-            return report_failed_images(session, status, true);
+            return report_failed_steps(session, status, true);
         enum app_exit code =
             isfinite(p->loss) && isfinite(p->last_loss)
                 ? APP_OK
@@ -140,7 +143,7 @@ static enum app_exit validate(struct train_session *session, struct train_epoch 
     term_wait_end();
     out->done = !status;
     if (status)
-        return report_failed_images(session, status, false);
+        return report_failed_steps(session, status, false);
     e->val_accuracy = out->eval.accuracy;
     e->val_error = out->eval.standard_error;
     e->val_loss = out->eval.loss;
