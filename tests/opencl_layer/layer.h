@@ -13,6 +13,7 @@
  *     WEFT_LAYER_MUTANT=FILE:LINE:TEXT   the line of a file of cl/ becomes TEXT
  *     WEFT_LAYER_DELAY=CALLS:MS   "writes", "copies" or "both" of buffers, or
  *                                 "launches" take MS milliseconds
+ *     WEFT_LAYER_DELAY=launches:MS:N   from launch N on for ever
  *
  * "list" for a NAME prints all names. It and an unknown word end the process: no test may
  * pass by a misspelt name. */

@@ -10,6 +10,7 @@
 
 static cl_icd_dispatch next;
 static unsigned milliseconds;
+static unsigned endless = ~0u; /* the first launch that does not end */
 
 static void *end_delay(void *release)
 {
@@ -78,13 +79,27 @@ static cl_int CL_API_CALL copy_late(cl_command_queue queue, cl_mem from, cl_mem 
     return error;
 }
 
+static cl_event never(cl_command_queue queue)
+{
+    cl_context context;
+    cl_int error;
+    layer_report_triggered();
+    next.clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof(context), &context, NULL);
+    return next.clCreateUserEvent(context, &error);
+}
+
 static cl_int CL_API_CALL launch_late(cl_command_queue queue, cl_kernel kernel,
                                       cl_uint dims, const size_t *offset,
                                       const size_t *global, const size_t *local,
                                       cl_uint waits, const cl_event *events,
                                       cl_event *event)
 {
-    cl_event release = delay(queue, waits, events);
+    static unsigned launches;
+    cl_event release;
+    if (launches++ < endless)
+        release = delay(queue, waits, events);
+    else
+        release = never(queue);
     cl_int error = next.clEnqueueNDRangeKernel(queue, kernel, dims, offset, global, local,
                                                1, &release, event);
     next.clReleaseEvent(release);
@@ -95,7 +110,7 @@ void layer_delay(cl_icd_dispatch *table, const char *word)
 {
     char call[16];
     next = *table;
-    if (sscanf(word, "%15[a-z]:%u", call, &milliseconds) != 2)
+    if (sscanf(word, "%15[a-z]:%u:%u", call, &milliseconds, &endless) < 2)
         layer_exit_with_error("no such delay", word);
     bool both = !strcmp(call, "both");
     if (both || !strcmp(call, "writes"))

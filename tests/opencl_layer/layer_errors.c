@@ -55,6 +55,10 @@
     CALL(clGetEventProfilingInfo,                                                        \
          (cl_event a, cl_profiling_info b, size_t c, void *d, size_t *e),                \
          (a, b, c, d, e))                                                                \
+    CALL(clSetEventCallback,                                                             \
+         (cl_event a, cl_int b, void(CL_CALLBACK * c)(cl_event, cl_int, void *),         \
+          void *d),                                                                      \
+         (a, b, c, d))                                                                   \
     CALL(clEnqueueMarkerWithWaitList,                                                    \
          (cl_command_queue a, cl_uint b, const cl_event *c, cl_event *d), (a, b, c, d))
 
@@ -231,6 +235,23 @@ static cl_int CL_API_CALL failing_clWaitForEvents(cl_uint count, const cl_event 
     return due ? plan.code : error;
 }
 
+/* An event that has ended: in the order of its queue, so have those before. */
+static cl_int CL_API_CALL failing_clGetEventInfo(cl_event event, cl_event_info what,
+                                                 size_t size, void *value,
+                                                 size_t *size_ret)
+{
+    if (is_due(__func__))
+        return plan.code;
+    cl_int error = layer_next.clGetEventInfo(event, what, size, value, size_ret);
+    cl_command_queue queue = NULL;
+    if (!error && what == CL_EVENT_COMMAND_EXECUTION_STATUS && value &&
+        *(cl_int *)value == CL_COMPLETE &&
+        !layer_next.clGetEventInfo(event, CL_EVENT_COMMAND_QUEUE, sizeof(queue), &queue,
+                                   NULL))
+        end_queue(queue);
+    return error;
+}
+
 static cl_int CL_API_CALL release_queue(cl_command_queue queue)
 {
     for (int i = 0; i < MAX_QUEUES; i++)
@@ -266,6 +287,7 @@ bool layer_error(cl_icd_dispatch *table, const char *word)
     PUT_QUEUE(clEnqueueReadBuffer)
     PUT_QUEUE(clFinish)
     PUT_QUEUE(clWaitForEvents)
+    PUT_QUEUE(clGetEventInfo)
     if (found)
         table->clReleaseCommandQueue = release_queue;
     return found;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Drivers that fail when their queue holds much, as those of GPUs do, and launches that
- * never end. */
+/* Drivers that fail when their queue holds much, as those of GPUs do, or compile late. */
 #include "opencl_layer/layer.h"
 
 #include <string.h>
@@ -55,23 +54,11 @@ static cl_int CL_API_CALL launch_if_room(LAUNCH_PARAMETERS)
     return error;
 }
 
-/* Launch number `number` and all after it never end. */
 static cl_int CL_API_CALL launch_for_ever(LAUNCH_PARAMETERS)
 {
-    static unsigned launches;
-    static cl_event never;
-    cl_context context;
-    if (launches++ < layer_active_fault->number || waits)
-        return layer_next.clEnqueueNDRangeKernel(LAUNCH_ARGUMENTS, waits, events, event);
-    cl_int error = CL_SUCCESS;
-    layer_report_triggered();
-    if (!never) {
-        layer_next.clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof(context),
-                                         &context, NULL);
-        never = layer_next.clCreateUserEvent(context, &error);
-    }
-    return error ? error
-                 : layer_next.clEnqueueNDRangeKernel(LAUNCH_ARGUMENTS, 1, &never, event);
+    (void)queue, (void)kernel, (void)dims, (void)offset, (void)global, (void)local;
+    (void)waits, (void)events, (void)event;
+    layer_hang();
 }
 
 /* ---- a compiler that compiles when kernels are made ---- */
@@ -113,7 +100,6 @@ const struct layer_fault layer_queue_faults[] = {
     LAUNCH("queue-of-50", launch_if_room, 50),
     LAUNCH("queue-of-8", launch_if_room, 8),
     LAUNCH("launch-hang", launch_for_ever, 0),
-    LAUNCH("late-launch-hang", launch_for_ever, 400),
     {"late-compiler",
      .calls = {.clCreateKernel = compile_kernel, .clGetProgramInfo = late_binary}},
     {0},

@@ -52,9 +52,9 @@ QUICK_FAKES = ["big-endian", "no-compiler", "no-local"]
 
 # Calls that fail, with these codes, the first time or later; "null": success, but nothing
 # is given.
-CALLS = ["clBuildProgram", "clSetKernelArg", "clGetKernelWorkGroupInfo", "clFinish",
+CALLS = ["clBuildProgram", "clSetKernelArg", "clGetKernelWorkGroupInfo", "clGetEventInfo",
          "clFlush", "clEnqueueReadBuffer", "clEnqueueWriteBuffer", "clEnqueueFillBuffer",
-         "clEnqueueNDRangeKernel"]
+         "clEnqueueMarkerWithWaitList", "clEnqueueNDRangeKernel"]
 HANDLES = ["clCreateBuffer", "clCreateProgramWithSource", "clCreateKernel"]
 ONCE = ["clGetPlatformIDs", "clGetDeviceIDs", "clGetDeviceInfo", "clCreateContext",
         "clCreateCommandQueue"]
@@ -68,7 +68,7 @@ HARMLESS = {
     "name-unended", "name-endless", "name-empty", "name-mute", "name-controls",
     "extensions-unended", "extensions-endless", "ids-one-more", "type-0",
     "units-all-ones", "vector-all-ones", "group-all-ones", "group-0", "group-mute",
-    "local-all-ones", "memory-all-ones", "largest-all-ones",
+    "local-all-ones", "memory-all-ones", "largest-all-ones", "late-compiler",
 }
 DEADLY = ("-crash", "-hang")
 # Faults that the first of the DRIVER_WAYS finds.

@@ -159,9 +159,9 @@ static bool holds_too_much(const struct ocl_device *d)
             !(o->seconds_per_launch > 0) || expected_seconds(d) > d->queue_seconds);
 }
 
-/* The end of `launches` is known now. Where it was not waited for, they may have ended long
- * before, and a wait may end late: one measurement changes little. Launches differ: long
- * ones count for a while. */
+/* The end of `launches` is known now. Where it was not waited for, they may have ended
+ * long before, and a wait may end late: one measurement changes little. Launches differ:
+ * long ones count for a while. */
 static void measure(struct ocl_outstanding *o, int launches, bool waited)
 {
     double now = weft_clock_seconds(), seconds = (now - o->begin) / launches;
@@ -237,8 +237,10 @@ cl_int ocl_queue_finish(struct ocl_device *d, cl_command_queue queue)
 void ocl_queue_end(struct ocl_device *d, cl_command_queue queue)
 {
     cl_event end;
-    if (d->outstanding.lost || mark_end(queue, &end))
-        return;
-    d->outstanding.lost = sleep_until(end, weft_clock_seconds() + limit_of(d)) > 0;
-    clReleaseEvent(end);
+    if (!d->outstanding.lost && !mark_end(queue, &end)) {
+        d->outstanding.lost = sleep_until(end, weft_clock_seconds() + limit_of(d)) > 0;
+        clReleaseEvent(end);
+    }
+    if (!d->outstanding.lost)
+        clFinish(queue);
 }
