@@ -23,16 +23,20 @@ void ocl_end_writes(struct ocl_device *d)
     d->reads_host = false;
 }
 
-/* The status of a transfer, whose event is waited for unless it is NULL. After a failure
- * the caller may free what the device still reads. */
-static enum weft_status end_transfer(struct ocl_device *d, cl_int error, cl_event event,
-                                     const char *what)
+/* The status of a transfer, after its end if it is waited for. After a failure the caller
+ * may free what the device still reads. */
+static enum weft_status end_transfer(struct ocl_device *d, cl_int error, bool wait,
+                                     cl_event event, const char *what)
 {
-    if (!error && event)
-        error = clFlush(d->queue);
-    if (error && event)
+    if (!error && wait)
+        error = event ? clFlush(d->queue) : ocl_queue_finish(d, d->queue);
+    if (!error && event) {
+        error = ocl_queue_wait(d, event);
+        event = NULL;
+    }
+    if (event)
         clReleaseEvent(event);
-    else if (event && !(error = ocl_queue_wait(d, event))) {
+    if (!error && wait) {
         d->reads_host = false;
         ocl_queue_clear(d);
     }
@@ -134,7 +138,7 @@ static enum weft_status transfer(struct weft_device *base, struct weft_mem *to,
                                      NULL, wait ? &event : NULL);
         d->reads_host = true;
     }
-    return end_transfer(d, error, event, "writing to the device");
+    return end_transfer(d, error, wait, event, "writing to the device");
 }
 
 enum weft_status ocl_write(struct weft_device *base, struct weft_mem *to, size_t offset,
@@ -161,14 +165,11 @@ enum weft_status ocl_read(struct weft_device *base, void *to, struct weft_mem *f
     if (!error)
         error = clEnqueueReadBuffer(d->queue, from->mem, CL_FALSE, offset, bytes, to, 0,
                                     NULL, &event);
-    return end_transfer(d, error, event, "reading from the device");
+    return end_transfer(d, error, true, event, "reading from the device");
 }
 
 enum weft_status ocl_wait(struct weft_device *base)
 {
     struct ocl_device *d = (struct ocl_device *)base;
-    cl_int error = ocl_queue_finish(d, d->queue);
-    if (!error)
-        d->reads_host = false;
-    return end_transfer(d, error, NULL, "waiting for the device");
+    return end_transfer(d, ocl_queue_check(d), true, NULL, "waiting for the device");
 }

@@ -225,7 +225,7 @@ static cl_int mark_end(cl_command_queue queue, cl_event *end)
 
 cl_int ocl_queue_finish(struct ocl_device *d, cl_command_queue queue)
 {
-    cl_event end;
+    cl_event end = NULL;
     cl_int error = ocl_queue_check(d);
     if (error || (error = mark_end(queue, &end)) || (error = ocl_queue_wait(d, end)))
         return error;
@@ -236,7 +236,7 @@ cl_int ocl_queue_finish(struct ocl_device *d, cl_command_queue queue)
 
 void ocl_queue_end(struct ocl_device *d, cl_command_queue queue)
 {
-    cl_event end;
+    cl_event end = NULL;
     if (!d->outstanding.lost && !mark_end(queue, &end)) {
         d->outstanding.lost = sleep_until(end, weft_clock_seconds() + limit_of(d)) > 0;
         clReleaseEvent(end);
