@@ -195,6 +195,8 @@ cl_int ocl_queue_launched(struct ocl_device *d, cl_event event)
         error = clEnqueueMarkerWithWaitList(d->queue, 0, NULL, &event);
     if (error || !event)
         return error;
+    if (o->mark_count == OCL_MARKS) /* the wait before failed */
+        error = wait_for_oldest(d);
     o->marks[o->mark_count++] = (struct ocl_mark){event, o->unmarked};
     o->unmarked = 0;
     if (holds_too_much(d))
