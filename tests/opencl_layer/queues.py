@@ -52,7 +52,7 @@ def hangs():
     code, out, _ = run(LONG_QUEUE, "200", delay="launches:0:400")
     check(code == 1 and "has not answered for" in out and "hangs" in out, f"a launch that never ends: {out}")
     code, out, took = run(WEFT, "train", "-d", "0", "--net", "small.net", "--data", "data", "-e", "50", "--out",
-                          "run", delay="launches:0:400", WEFT_DEVICE_TIMEOUT="2")
+                          "run", delay="launches:0:2000", WEFT_DEVICE_TIMEOUT="2")
     check(code == 1 and took < 60, f"exit code {code} after {took} s: {out}")
     for words in ("(driver", "has not answered for", "steps before are in run/last.safetensors"):
         check(words in " ".join(out.split()), f"'{words}' of training that hangs: {out}")
