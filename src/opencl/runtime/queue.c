@@ -8,7 +8,6 @@
 
 #include <math.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { MAX_LAUNCHES = 256, LAUNCHES_BETWEEN_MARKS = 32 };
@@ -76,9 +75,11 @@ static cl_int status_of(cl_event event)
 /* Sleeps until the event has ended or the clock stands at `deadline`. */
 static cl_int sleep_until(cl_event event, double deadline)
 {
-    struct waiter *w = waiter_create();
     cl_int status = status_of(event);
-    bool notified = w && status > 0 && !clSetEventCallback(event, CL_COMPLETE, notify, w);
+    if (status <= 0)
+        return status;
+    struct waiter *w = waiter_create();
+    bool notified = w && !clSetEventCallback(event, CL_COMPLETE, notify, w);
     if (w && !notified)
         waiter_release(w);
     for (bool done = false; status > 0 && weft_clock_seconds() < deadline;) {
@@ -127,17 +128,26 @@ cl_int ocl_queue_check(const struct ocl_device *d)
     return OCL_NO_ANSWER;
 }
 
-cl_int ocl_queue_wait(struct ocl_device *d, cl_event event)
+/* As sleep_until; without an end in time the device is lost. Releases the event. */
+static cl_int wait_or_lose(struct ocl_device *d, cl_event event)
 {
     double begin = weft_clock_seconds();
-    cl_int error = ocl_queue_check(d);
-    cl_int status = error ? error : sleep_until(event, begin + limit_of(d));
+    cl_int status = sleep_until(event, begin + limit_of(d));
     clReleaseEvent(event);
-    if (status <= 0)
-        return status;
-    d->outstanding.lost = true;
+    d->outstanding.lost = status > 0;
     d->outstanding.waited = weft_clock_seconds() - begin;
-    return ocl_queue_check(d);
+    return status;
+}
+
+cl_int ocl_queue_wait(struct ocl_device *d, cl_event event)
+{
+    cl_int error = ocl_queue_check(d);
+    if (error) {
+        clReleaseEvent(event);
+        return error;
+    }
+    cl_int status = wait_or_lose(d, event);
+    return status > 0 ? ocl_queue_check(d) : status;
 }
 
 bool ocl_queue_begin_launch(struct ocl_device *d)
@@ -199,7 +209,7 @@ cl_int ocl_queue_launched(struct ocl_device *d, cl_event event)
         error = wait_for_oldest(d);
     o->marks[o->mark_count++] = (struct ocl_mark){event, o->unmarked};
     o->unmarked = 0;
-    if (holds_too_much(d))
+    if (!error && holds_too_much(d))
         error = clFlush(d->queue);
     while (!error && holds_too_much(d))
         error = wait_for_oldest(d);
@@ -239,10 +249,8 @@ cl_int ocl_queue_finish(struct ocl_device *d, cl_command_queue queue)
 void ocl_queue_end(struct ocl_device *d, cl_command_queue queue)
 {
     cl_event end = NULL;
-    if (!d->outstanding.lost && !mark_end(queue, &end)) {
-        d->outstanding.lost = sleep_until(end, weft_clock_seconds() + limit_of(d)) > 0;
-        clReleaseEvent(end);
-    }
+    if (!d->outstanding.lost && !mark_end(queue, &end))
+        wait_or_lose(d, end);
     if (!d->outstanding.lost)
         clFinish(queue);
 }
