@@ -83,17 +83,4 @@ static const struct ocl_algorithm gemm[OCL_PASS_COUNT] = {
         OCL_GEMM_ROW("sub-groups", tunables, weights, "gemm_sg.cl", true),
 };
 
-#define ROW(primitive, pass, depthwise)                       \
-    [primitive] = (const struct ocl_algorithm *const[])       \
-    {                                                         \
-        &(depthwise), &gemm[pass], &ocl_gemm_tile[pass], NULL \
-    }
-
-const struct ocl_family ocl_family_sg = {
-    .algorithms = {ROW(WEFT_PRIMITIVE_conv_forward, OCL_PASS_FORWARD,
-                       ocl_depthwise_forward),
-                   ROW(WEFT_PRIMITIVE_conv_backward_data, OCL_PASS_BWD_DATA,
-                       ocl_depthwise_bwd_data),
-                   ROW(WEFT_PRIMITIVE_conv_backward_weights, OCL_PASS_BWD_WEIGHTS,
-                       ocl_depthwise_bwd_weights_tile)},
-};
+const struct ocl_family ocl_family_sg = OCL_GEMM_FAMILY(gemm);

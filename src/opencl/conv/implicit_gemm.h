@@ -88,4 +88,23 @@ enum weft_status ocl_gemm_record(struct weft_command_list *list, enum ocl_conv_p
         .sources = {source_, "gemm_sum.cl", "pool.cl"}, .fp32_only = fp32_only_      \
     }
 
+/* A family with matrix products of its own, a table of passes; tile's come next, and
+ * depthwise convolutions first. */
+#define OCL_GEMM_FAMILY_ROW(primitive, gemm, pass, depthwise)   \
+    [primitive] = (const struct ocl_algorithm *const[])         \
+    {                                                           \
+        &(depthwise), &(gemm)[pass], &ocl_gemm_tile[pass], NULL \
+    }
+#define OCL_GEMM_FAMILY(gemm)                                                         \
+    {                                                                                 \
+        .algorithms = {                                                               \
+            OCL_GEMM_FAMILY_ROW(WEFT_PRIMITIVE_conv_forward, gemm, OCL_PASS_FORWARD,  \
+                                ocl_depthwise_forward),                               \
+            OCL_GEMM_FAMILY_ROW(WEFT_PRIMITIVE_conv_backward_data, gemm,              \
+                                OCL_PASS_BWD_DATA, ocl_depthwise_bwd_data),           \
+            OCL_GEMM_FAMILY_ROW(WEFT_PRIMITIVE_conv_backward_weights, gemm,           \
+                                OCL_PASS_BWD_WEIGHTS, ocl_depthwise_bwd_weights_tile) \
+        }                                                                             \
+    }
+
 #endif
