@@ -98,6 +98,11 @@ struct weft_device_params {
      * measured yet: then every call returns WEFT_ERR_DEVICE, and closing the device waits
      * for nothing and frees nothing that the driver may still use. 0: 120. */
     double timeout;
+    /* Algorithms that are not used, separated by commas, as in the configs of
+     * weft/tune.h: "direct", "winograd-4"; "winograd" is all that begin with "winograd-".
+     * NULL: none. Of OpenCL devices alone: WEFT_ERR_ARG for a name that none of theirs
+     * has. Where a primitive has no other algorithm, recording it fails. */
+    const char *avoid;
 };
 #define weft_device_params(...) WEFT_PARAMS(weft_device_params, __VA_ARGS__)
 

@@ -84,11 +84,11 @@ static enum weft_status open_device(weft_context *ctx,
         return weft_fail(ctx, WEFT_ERR_ARG,
                          "cpu: CLBlast needs an OpenCL device; choose one, or weft's own "
                          "matrix multiplication");
-    if (params->family > WEFT_FAMILY_VEC)
+    if (params->family > WEFT_FAMILY_VEC || params->avoid)
         weft_log_message(
             ctx, WEFT_LOG_WARN,
-            "cpu: the host backend has no kernel families; the option changes nothing "
-            "here");
+            "cpu: the host backend has no kernel families, and no kernels to avoid; the "
+            "option changes nothing here");
     struct cpu_device *device = calloc(1, sizeof(*device));
     if (!device)
         return weft_out_of_memory(ctx, "cpu", sizeof(*device));

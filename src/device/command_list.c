@@ -33,7 +33,7 @@ enum weft_status weft_list_begin_segment(struct weft_command_list *list, int nod
     if (node == WEFT_SEGMENT_SAME_NODE)
         node = list->segments[count - 1].node;
     list->segments[list->segment_count++] =
-        (struct weft_list_segment){list->info.launches, node, phase};
+        (struct weft_list_segment){list->info.launches, list->call_count, node, phase};
     return WEFT_OK;
 }
 
@@ -136,3 +136,23 @@ const struct weft_primitives weft_recorded_primitives = {
 #include "device/primitives.def"
 #undef PRIMITIVE
 };
+
+enum weft_status weft_command_list_record_again(struct weft_command_list *list)
+{
+    const struct weft_command_list before = *list;
+    enum weft_status status = WEFT_OK;
+    list->info = (struct weft_command_list_info){0};
+    list->segments = NULL;
+    list->calls = NULL;
+    list->segment_count = list->call_count = 0;
+    for (int i = 0, s = 0; i <= before.call_count && !status; i++) {
+        for (; s < before.segment_count && before.segments[s].call <= i && !status; s++)
+            status = weft_list_begin_segment(list, before.segments[s].node,
+                                             before.segments[s].phase);
+        if (i < before.call_count && !status)
+            status = weft_primitive_record(list, &before.calls[i].call);
+    }
+    free(before.segments);
+    free(before.calls);
+    return status;
+}

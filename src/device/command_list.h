@@ -26,6 +26,7 @@ extern const char *const weft_phase_names[WEFT_PHASE_COUNT]; /* "backward-weight
 /* The launches recorded from here to the next segment. */
 struct weft_list_segment {
     int first; /* launch */
+    int call;  /* of list->calls, the first */
     int node;  /* of the graph; -1: of none */
     enum weft_phase phase;
 };
@@ -49,14 +50,17 @@ struct weft_command_list_params {
     /* Not NULL: the list whose deferred sums the optimizer steps of this list add. It is
      * recorded, finalized and replayed before this list, and outlives it. */
     struct weft_command_list *gradients;
-    /* Not NULL: the kernel config of every tunable primitive, for trials; read while the
-     * list is recorded. */
+    /* Not NULL: the kernel config of every tunable primitive, for trials; read until the
+     * list is finalized. */
     const char *config;
     /* Not NULL: a finalized list of the same calls, whose kernel configs this list takes
-     * where they are valid; read while the list is recorded. */
+     * where they are valid; read until the list is finalized. */
     const struct weft_command_list *like;
     /* Not 0: the seed of a random choice among all valid kernel configs, for checks. */
     uint32_t random_config_seed;
+    /* A kernel that the compiler refuses is an error, for checks: no other algorithm
+     * replaces it. */
+    bool no_replacement;
 };
 
 /* Results of recording, written by the backend. */
@@ -94,6 +98,9 @@ void weft_command_list_init(struct weft_command_list *list, struct weft_device *
                             const struct weft_primitives *primitives,
                             const struct weft_command_list_params *params);
 void weft_command_list_finish(struct weft_command_list *list);
+/* Repeats the segments and calls of a list, from which the backend has removed what they
+ * appended. */
+enum weft_status weft_command_list_record_again(struct weft_command_list *list);
 
 /* Has the next replay recompute whatever the list derives from constant weights. */
 static inline void weft_command_list_weights_changed(struct weft_command_list *list)

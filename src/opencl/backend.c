@@ -31,6 +31,7 @@ static void ocl_close(struct weft_device *base)
     if (d->context && !lost)
         clReleaseContext(d->context);
     free(d->cache_dir);
+    free(d->avoided);
     free(d);
 }
 
@@ -94,7 +95,7 @@ static enum weft_status ocl_open(weft_context *ctx,
     d->queue_seconds = params->queue_seconds > 0 ? params->queue_seconds : 0.5;
     d->timeout = params->timeout > 0 ? params->timeout : 120;
     d->fingerprint = ocl_device_fingerprint(d);
-    if ((status = check_family(d)))
+    if ((status = check_family(d)) || (status = ocl_avoid(d, params->avoid)))
         goto fail;
     if (ctx->cache_dir)
         d->cache_dir = ocl_cache_open(ctx, ctx->cache_dir);
@@ -148,7 +149,7 @@ const struct weft_backend weft_backend_opencl = {
     .read = ocl_read,
     .wait = ocl_wait,
     .list_create = ocl_list_create,
-    .list_finalize = ocl_list_finalize,
+    .list_finalize = ocl_list_finalize_or_replace,
     .replay = ocl_replay,
     .replay_range = ocl_replay_range,
     .time_replays = ocl_timer,

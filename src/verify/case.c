@@ -97,6 +97,7 @@ enum weft_status run_record(struct verify_case *c, struct verify_run *run,
     if (run->list[side])
         return WEFT_OK;
     struct weft_command_list_params params = run->list_params;
+    params.no_replacement = true;
     if (side == LAB_DEVICE)
         params.random_config_seed = c->check->random_config_seed;
     WEFT_TRY(device->backend->list_create(device, &params, &list));

@@ -33,6 +33,28 @@ static cl_int CL_API_CALL fail(BUILD_PARAMETERS)
     return CL_BUILD_PROGRAM_FAILURE;
 }
 
+/* The sources of a kernel, alone or with others. */
+static bool has_text(cl_program program)
+{
+    size_t bytes = 0;
+    char *source = NULL;
+    if (!layer_next.clGetProgramInfo(program, CL_PROGRAM_SOURCE, 0, NULL, &bytes))
+        source = calloc(1, bytes + 1);
+    if (source)
+        layer_next.clGetProgramInfo(program, CL_PROGRAM_SOURCE, bytes, source, NULL);
+    bool found = source && strstr(source, layer_active_fault->text);
+    free(source);
+    return found;
+}
+
+static cl_int CL_API_CALL refuse(BUILD_PARAMETERS)
+{
+    if (!has_text(program))
+        return layer_next.clBuildProgram(program, count, ids, options, done, data);
+    layer_report_triggered();
+    return CL_BUILD_PROGRAM_FAILURE;
+}
+
 /* Success, and nothing built. */
 static cl_int CL_API_CALL claim(BUILD_PARAMETERS)
 {
@@ -225,6 +247,10 @@ const struct layer_fault layer_build_faults[] = {
     BUILD("build-crash", crash),
     BUILD("build-hang", hang),
     BUILD("build-fails", fail),
+    {"build-fails-winograd", .calls.clBuildProgram = refuse, .text = "winograd"},
+    {"build-fails-direct", .calls.clBuildProgram = refuse, .text = "void conv_forward("},
+    {"build-fails-weights", .calls.clBuildProgram = refuse,
+     .text = "void conv_bwd_weights("},
     BUILD("build-claims", claim),
     BUILD("build-without-options", forget_options),
     {"build-probes", .calls = {.clCreateProgramWithSource = create_stub,

@@ -288,7 +288,8 @@ static enum app_exit verify_family(struct app *app, const struct verify_options 
 {
     struct weft_device_params params =
         *weft_device_params(.family = family,
-                            .gemm = (enum weft_gemm_provider)o->app.gemm);
+                            .gemm = (enum weft_gemm_provider)o->app.gemm,
+                            .avoid = o->app.avoid);
     weft_device_close(&app->device);
     enum weft_status status =
         weft_device_open(app->context, app->device_index, &params, &app->device);

@@ -23,7 +23,8 @@ struct command {
     int arg_count;
     enum weft_status (*call)(struct weft_command_list *list, void *data);
     void *data;
-    char *config; /* ocl_begin_primitive's; NULL: none */
+    char *config;   /* ocl_begin_primitive's; NULL: none */
+    int call_index; /* of the list's calls; -1: none */
 };
 
 struct command_array {
@@ -39,6 +40,10 @@ struct ocl_list {
     char config[sizeof(((struct weft_launch_description *)NULL)->config)];
     const char *const *sources; /* of the algorithm; NULL: none is being recorded */
     bool finalized;
+    int refused_call; /* whose kernel the compiler has refused; -1: none */
+    /* Number of times that this list, and params.gradients before, were recorded
+     * again. */
+    int repetitions, gradient_repetitions;
 };
 
 enum weft_status ocl_list_create(struct weft_device *device,
@@ -50,6 +55,10 @@ enum weft_status ocl_list_create(struct weft_device *device,
         return weft_out_of_memory(device->context, "opencl: list", sizeof(*list));
     weft_command_list_init(&list->recording.base, device, &weft_recorded_primitives,
                            params);
+    if (list->recording.base.params.gradients)
+        list->gradient_repetitions =
+            ((struct ocl_list *)list->recording.base.params.gradients)->repetitions;
+    list->refused_call = -1;
     *out = &list->recording.base;
     return WEFT_OK;
 }
@@ -68,6 +77,15 @@ static void command_array_free(struct command_array *command_array)
     for (int i = 0; i < command_array->count; i++)
         command_free(&command_array->list[i]);
     free(command_array->list);
+    *command_array = (struct command_array){0};
+}
+
+static void discard_commands(struct ocl_list *list)
+{
+    command_array_free(&list->replay);
+    command_array_free(&list->prepare);
+    ocl_sub_buffers_release(&list->sub_buffers);
+    ocl_workspace_destroy(&list->recording);
 }
 
 void ocl_list_destroy(struct weft_command_list *base)
@@ -75,12 +93,29 @@ void ocl_list_destroy(struct weft_command_list *base)
     struct ocl_list *list = (struct ocl_list *)base;
     if (!list)
         return;
-    command_array_free(&list->replay);
-    command_array_free(&list->prepare);
-    ocl_sub_buffers_release(&list->sub_buffers);
-    ocl_workspace_destroy(&list->recording);
+    discard_commands(list);
     weft_command_list_finish(base);
     free(list);
+}
+
+enum weft_status ocl_list_record_again(struct weft_command_list *base)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    const struct weft_command_list *gradients = base->params.gradients;
+    discard_commands(list);
+    list->recording.workspace = (struct ocl_workspace){0};
+    list->refused_call = -1;
+    list->repetitions++;
+    list->gradient_repetitions =
+        gradients ? ((const struct ocl_list *)gradients)->repetitions : 0;
+    return weft_command_list_record_again(base);
+}
+
+const struct weft_recorded_call *
+ocl_list_refused_call(const struct weft_command_list *base)
+{
+    int index = ((const struct ocl_list *)base)->refused_call;
+    return index < 0 ? NULL : &base->calls[index];
 }
 
 void ocl_begin_primitive(struct weft_command_list *base)
@@ -129,6 +164,8 @@ static enum weft_status append(struct ocl_list *list, struct command_array *comm
         command_array->room = room;
     }
     command_array->list[command_array->count] = *command;
+    command_array->list[command_array->count].call_index =
+        list->recording.base.call_count - 1;
     if (list->config[0]) /* a description: lost without memory for it */
         command_array->list[command_array->count].config = strdup(list->config);
     command_array->count++;
@@ -295,16 +332,25 @@ static enum weft_status check_command(const struct ocl_list *list,
     return ocl_check(list->recording.base.device->context, error, text);
 }
 
-static enum weft_status finalize_command(struct ocl_list *list, struct command *command)
+static enum weft_status make_kernel(struct ocl_list *list, struct command *command)
 {
     struct ocl_device *d = ocl_device_of(&list->recording.base);
+    enum weft_status status =
+        ocl_program_kernel(d, command->program, command->name, &command->kernel);
+    if (!status && command->local_given)
+        status = check_group(d, command);
+    if (status == WEFT_ERR_BUILD)
+        list->refused_call = command->call_index;
+    return status;
+}
+
+static enum weft_status finalize_command(struct ocl_list *list, struct command *command)
+{
     cl_uint at = 0;
     cl_int error = CL_SUCCESS;
     if (command->call)
         return WEFT_OK;
-    WEFT_TRY(ocl_program_kernel(d, command->program, command->name, &command->kernel));
-    if (command->local_given)
-        WEFT_TRY(check_group(d, command));
+    WEFT_TRY(make_kernel(list, command));
     for (int k = 0; k < command->arg_count && !error; k++)
         error = bind(list, command->kernel, &command->args[k], &at);
     WEFT_TRY(check_command(list, command, error, "binding the arguments"));
@@ -316,7 +362,11 @@ static enum weft_status finalize_command(struct ocl_list *list, struct command *
 enum weft_status ocl_list_finalize(struct weft_command_list *base)
 {
     struct ocl_list *list = (struct ocl_list *)base;
+    const struct weft_command_list *gradients = base->params.gradients;
     assert(!list->finalized);
+    if (gradients &&
+        list->gradient_repetitions != ((const struct ocl_list *)gradients)->repetitions)
+        WEFT_TRY(ocl_list_record_again(base));
     WEFT_TRY(ocl_workspace_finalize(&list->recording));
     WEFT_TRY(ocl_programs_build(ocl_device_of(base)));
     for (int i = 0; i < list->prepare.count; i++)

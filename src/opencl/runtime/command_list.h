@@ -9,7 +9,13 @@
 enum weft_status ocl_list_create(struct weft_device *device,
                                  const struct weft_command_list_params *params,
                                  struct weft_command_list **out);
+/* After WEFT_ERR_BUILD the list may be recorded and finalized again. */
 enum weft_status ocl_list_finalize(struct weft_command_list *list);
+/* The call whose kernel could not be made; NULL: none. */
+const struct weft_recorded_call *
+ocl_list_refused_call(const struct weft_command_list *list);
+/* Repeats the calls of a list that is not finalized. */
+enum weft_status ocl_list_record_again(struct weft_command_list *list);
 enum weft_status ocl_replay(struct weft_command_list *list);
 /* Adds programs, kernels and sizes of all launches. */
 void ocl_list_hash(const struct weft_command_list *list, struct weft_sha256_state *hash);

@@ -82,9 +82,12 @@ static enum weft_status build_from_source(struct ocl_device *d, struct build *b)
     error = clBuildProgram(b->program, 1, &d->id, b->options, NULL, NULL);
     if (!error)
         return WEFT_OK;
-    char *log = build_log(d, b->program);
+    char *log = error == CL_OUT_OF_HOST_MEMORY ? NULL : build_log(d, b->program);
     enum weft_status status =
-        weft_fail(ctx, WEFT_ERR_BUILD,
+        error == CL_OUT_OF_HOST_MEMORY /* no refusal: the next time it may build */
+            ? ocl_check(ctx, error, b->name)
+            : weft_fail(
+                  ctx, WEFT_ERR_BUILD,
                   "opencl: %s does not build on %s (driver %s): %s, with options %s\n%s",
                   b->name, d->base.info.name, d->base.info.driver, ocl_error_name(error),
                   b->options, log ? log : "(no message from the driver)");
@@ -209,8 +212,9 @@ enum weft_status ocl_program_request(struct ocl_device *d, const char *name,
     return WEFT_OK;
 }
 
-/* Builds all requested programs as one. False, for any reason: build each alone. */
-static bool build_bundle(struct ocl_device *d, struct ocl_program *const *requested,
+/* Builds all requested programs as one. Those of a bundle that does not build, for any
+ * reason, are built when their kernels are made. */
+static void build_bundle(struct ocl_device *d, struct ocl_program *const *requested,
                          const struct ocl_bundle_entry *entries, int count)
 {
     char options[256];
@@ -234,7 +238,6 @@ static bool build_bundle(struct ocl_device *d, struct ocl_program *const *reques
             clRetainProgram(b.program);
         attach_build(d, requested[i], &b, i);
     }
-    return good;
 }
 
 enum weft_status ocl_programs_build(struct ocl_device *d)
@@ -256,10 +259,8 @@ enum weft_status ocl_programs_build(struct ocl_device *d)
             requested[n++] = p;
             p->requested = false;
         }
-    if (count > 1 && build_bundle(d, requested, entries, count))
-        goto done;
-    for (int i = 0; i < count && !status; i++)
-        status = build_alone(d, requested[i], true);
+    if (count > 1)
+        build_bundle(d, requested, entries, count);
 done:
     free(requested);
     free(entries);

@@ -11,7 +11,8 @@ enum { OCL_KEY_BYTES = 32 }; /* of an entry of the cache */
  * is built yet. */
 enum weft_status ocl_program_request(struct ocl_device *device, const char *source,
                                      const char *options, struct ocl_program **out);
-/* Builds what was requested since the last call, as one program if the driver can. */
+/* Builds what was requested since the last call as one program, if the driver can and
+ * there are several. */
 enum weft_status ocl_programs_build(struct ocl_device *device);
 /* A new kernel object. A program that could not be built with the others is built alone,
  * so that the error message is about it. */

@@ -115,6 +115,9 @@ static inline bool ocl_work_group_valid(const struct ocl_device *device, int ite
     return items >= 1 && (size_t)items <= device->max_work_group_size;
 }
 
+/* Excludes algorithms from the device, as in struct weft_device_params. */
+enum weft_status ocl_avoid(struct ocl_device *device, const char *words);
+
 /* The algorithms for a primitive on this device, in the order of the table; returns their
  * number. */
 int ocl_list_algorithms(const struct ocl_device *device, enum weft_primitive primitive,

@@ -131,8 +131,10 @@ static enum weft_status select_for_list(const struct weft_command_list *list,
     }
     weft_problem_format(problem, text);
     return weft_fail(device->base.context, WEFT_ERR_BUILD,
-                     "opencl: %s has no kernel for %s%s%s", device->base.info.name, text,
-                     given ? " by " : "", given ? given : "");
+                     "opencl: %s has no kernel for %s%s%s%s%s", device->base.info.name,
+                     text, given ? " by " : "", given ? given : "",
+                     device->avoided ? ", without those to be avoided: " : "",
+                     device->avoided ? device->avoided : "");
 }
 
 /* Arguments of convolutions that may be float16; 0 after the last. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Algorithms that have failed a known-answer test on this device and driver. */
+/* Algorithms that have failed a known-answer test on this device and driver, or do not
+ * build. */
 #include "opencl/select/trust.h"
 
 #include "opencl/runtime/command_list.h"
@@ -65,8 +66,9 @@ void ocl_warn_of_distrusted(struct ocl_device *d, const struct weft_problem *pro
         char *path = ocl_test_results_path(d), text[WEFT_PROBLEM_TEXT];
         weft_problem_format(problem, text);
         weft_log_message(d->base.context, WEFT_LOG_WARN,
-                         "opencl: algorithm %s has failed a known-answer test on %s "
-                         "(driver %s): %s %s; without %s it is trusted again",
+                         "opencl: algorithm %s has failed a known-answer test, or does "
+                         "not build, on %s (driver %s): %s %s; without %s it is trusted "
+                         "again",
                          all[i]->name, d->base.info.name, d->base.info.driver,
                          all[i] == chosen ? "there is no other, so it is tested again for"
                                           : "another replaces it, as for",
@@ -113,4 +115,37 @@ bool ocl_reject(struct weft_command_list *list, const struct weft_recorded_call 
     const struct ocl_kernel_config next = ocl_select_config(d, &problem);
     return next.algorithm &&
            ocl_trust_of(d, &problem, next.algorithm) > OCL_TRUST_REFUTED;
+}
+
+/* Excludes the algorithm of a call that does not build, with a warning. False: it was
+ * demanded, or there is no other. */
+static bool replace_refused(struct weft_command_list *list)
+{
+    const struct weft_recorded_call *call = ocl_list_refused_call(list);
+    const struct weft_device *device = list->device;
+    struct weft_problem problem;
+    const struct ocl_algorithm *algorithm;
+    char text[WEFT_PROBLEM_TEXT];
+    if (!call || list->params.config || list->params.like ||
+        list->params.random_config_seed || list->params.no_replacement ||
+        !find_algorithm(list, call, &problem, &algorithm) || !ocl_reject(list, call))
+        return false;
+    weft_problem_format(&problem, text);
+    weft_log_message(device->context, WEFT_LOG_WARN,
+                     "opencl: algorithm %s does not build on %s (driver %s): another "
+                     "replaces it, as for %s; report this driver to its vendor",
+                     algorithm->name, device->info.name, device->info.driver, text);
+    weft_log_message(device->context, WEFT_LOG_DEBUG, "%s", weft_error(device->context));
+    return true;
+}
+
+enum weft_status ocl_list_finalize_or_replace(struct weft_command_list *list)
+{
+    enum weft_status status = ocl_list_finalize(list);
+    while (status == WEFT_ERR_BUILD && replace_refused(list)) {
+        status = ocl_list_record_again(list);
+        if (!status)
+            status = ocl_list_finalize(list);
+    }
+    return status;
 }

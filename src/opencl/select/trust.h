@@ -22,7 +22,8 @@ enum ocl_trust ocl_trust_of(const struct ocl_device *device,
 void ocl_warn_of_distrusted(struct ocl_device *device, const struct weft_problem *problem,
                             const struct ocl_algorithm *chosen);
 
-/* As in struct weft_backend. */
+/* As in struct weft_backend. An algorithm that the compiler refuses is replaced too. */
 bool ocl_reject(struct weft_command_list *list, const struct weft_recorded_call *call);
+enum weft_status ocl_list_finalize_or_replace(struct weft_command_list *list);
 
 #endif

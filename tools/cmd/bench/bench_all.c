@@ -48,6 +48,7 @@ static void build_command(const struct all_devices_run *a, int index,
                  {"--device", texts[4]},
                  {"--family", app_kernel_family_names[o->app.family]},
                  {"--gemm", app_gemm_provider_names[o->app.gemm]},
+                 {"--avoid", o->app.avoid},
                  {"--json", a->files.file},
                  {"--format", "csv"}};
     snprintf(texts[0], 32, "%.6g", o->seconds);

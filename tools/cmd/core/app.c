@@ -84,6 +84,11 @@ const struct args_option app_device_options[] = {
      APP_OPTION(ARGS_CHOICE, gemm),
      .value = "native|clblast",
      .help = "matrix multiplication of dense layers; default native"},
+    {.name = "avoid",
+     APP_OPTION(ARGS_TEXT, avoid),
+     .value = "KERNEL",
+     .help = "do not use this kernel, a name of `weft explain` such as winograd-4, or "
+             "several, separated by commas"},
     {.name = "nice",
      APP_OPTION(ARGS_FLAG, nice),
      .help = "give the device at most 12 ms of work at a time, so that a GPU also draws "
@@ -267,6 +272,7 @@ enum app_exit app_open_device(struct app *app)
     struct weft_device_params params =
         *weft_device_params(.family = (enum weft_kernel_family)app->options->family,
                             .gemm = (enum weft_gemm_provider)app->options->gemm,
+                            .avoid = app->options->avoid,
                             .no_tuning = app->options->tuning == APP_TUNING_OFF,
                             .queue_seconds = app->options->nice ? 0.012 : 0,
                             .timeout = device_timeout());

@@ -33,6 +33,7 @@ enum app_tuning { APP_TUNING_CACHED, APP_TUNING_OFF, APP_TUNING_QUICK };
 struct app_options {
     const char *device;
     int family, gemm;      /* enum weft_kernel_family, weft_gemm_provider */
+    const char *avoid;     /* kernels; NULL: none */
     int precision;         /* enum weft_precision */
     int tuning;            /* enum app_tuning */
     int format;            /* enum table_format */

@@ -44,7 +44,7 @@ static bool report(void *priv, const struct weft_tune_progress *p)
 /* The command line of the worker process that tries kernels on the same device. False:
  * this program's path is unknown. */
 static bool worker_command(const struct app *app, char path[PATHS_MAX], char index[16],
-                           const char *words[12])
+                           const char *words[14])
 {
     ssize_t length = readlink("/proc/self/exe", path, PATHS_MAX - 1);
     if (length <= 0)
@@ -60,6 +60,8 @@ static bool worker_command(const struct app *app, char path[PATHS_MAX], char ind
                                    app_kernel_family_names[app->options->family],
                                    "--gemm",
                                    app_gemm_provider_names[app->options->gemm],
+                                   app->options->avoid ? "--avoid" : NULL,
+                                   app->options->avoid,
                                    NULL};
     memcpy(words, command, sizeof(command));
     return true;
@@ -70,7 +72,7 @@ enum app_exit tuning_run(struct app *app, const weft_net *net,
                          bool *stopped)
 {
     char path[PATHS_MAX], index[16];
-    const char *words[12];
+    const char *words[14];
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, old;
     bool full = params->full;
     if (worker_command(app, path, index, words))

@@ -51,6 +51,7 @@ static enum app_exit open_look(struct heater *h)
     const struct app_options *options = of->options;
     const struct weft_device_params params =
         *weft_device_params(.family = (enum weft_kernel_family)options->family,
+                            .avoid = options->avoid,
                             .gemm = (enum weft_gemm_provider)options->gemm,
                             .no_tuning = options->tuning == APP_TUNING_OFF);
     h->look = (struct look){.app = &h->app,

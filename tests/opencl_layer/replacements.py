@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kernels that the compiler refuses are replaced, and not tried again; those of --avoid are not used.
+
+Usage: replacements.py WEFT LAYER"""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "cli"))
+from checks import check, finish
+
+WEFT, LAYER = (os.path.abspath(word) for word in sys.argv[1:3])
+NET = "conv 8 3x3 relu pad=same\nconv 8 3x3 relu pad=same\nmax-pool 2\nflatten\ndense classes\nsoftmax\nbatch 16\n"
+
+
+def run(*words, fault="", cache="cache"):
+    """(exit code, output on one line)"""
+    done = subprocess.run([WEFT, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                          timeout=100, env={**os.environ, "OPENCL_LAYERS": LAYER, "WEFT_LAYER_FAULT": fault,
+                                            "XDG_CACHE_HOME": os.path.abspath(cache)})
+    return done.returncode, " ".join(done.stdout.split())
+
+
+def train(fault, number):
+    return run("train", "-d", "0", "--family", "vec", "--net", "small.net", "--data", "data", "-e", "1", "--seed", "1",
+               "--out", f"{fault}-{number}", fault=fault, cache=fault)
+
+
+with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)
+    os.environ.update(XDG_STATE_HOME=folder + "/state", COLUMNS="200")
+    subprocess.run([sys.executable, pathlib.Path(__file__).parents[1] / "cli" / "cli_data.py", "."], check=True)
+    pathlib.Path("small.net").write_text(NET)
+    # The second also changes the sums of weight gradients that the optimizer step adds.
+    for fault, algorithm in ("build-fails-direct", "direct"), ("build-fails-weights", "direct"):
+        code, out = train(fault, 1)
+        said = f"algorithm {algorithm} does not build on"
+        check(code == 0 and "layer: planted" in out, f"{fault}: exit code {code}: {out}")
+        check(out.count(said) == 1 and "another replaces it" in out, f"{fault}, not said once: {out}")
+        loss = out.split("loss")[-1]
+        code, out = train(fault, 2)
+        check(code == 0 and "layer: planted" not in out, f"{fault} again: {out}")
+        check(out.count("has failed a known-answer test, or does not build") == 1, f"{fault}, not remembered: {out}")
+        check(out.split("loss")[-1].split(",")[0] == loss.split(",")[0], f"{fault}: another loss than {loss}: {out}")
+
+    words = ("train", "-d", "0", "--family", "vec", "--net", "small.net", "--data", "data", "-e", "1", "-v")
+    code, out = run(*words, "--out", "avoid", "--avoid", "clblast,winograd")
+    check(code == 0 and "winograd-" not in out and ": direct " in out, f"--avoid winograd: {out}")
+    code, out = run(*words, "--avoid", "winograd,direct,gemm")
+    check(code == 1 and "without those to be avoided: winograd,direct,gemm" in out, f"nothing is left: {out}")
+    for command in ("eval", "predict", "tune", "bench", "train"):
+        code, out = run(command, "-d", "0", "--avoid", "winnograd-4", "--help")
+        check(code == 0, f"{command} --avoid: {out}")
+    code, out = run("tune", "-d", "0", "--show", "--avoid", "winnograd-4")
+    check(code == 3 and "did you mean winograd-4" in out, f"a kernel that does not exist: {out}")
+finish()
