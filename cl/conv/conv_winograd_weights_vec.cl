@@ -55,7 +55,7 @@ enum {
 };
 
 #define TRANSFORM_SPACE __global
-#include "lib/winograd_input.h"
+#include "lib/winograd_gradient.h"
 
 static inline void clear(__global float *p, int count)
 {
@@ -63,56 +63,15 @@ static inline void clear(__global float *p, int count)
         VSTORE((floatv)(0.0f), p + i);
 }
 
-/* dz at a pixel of an image, for the channels from dy and argmax on. */
-static inline floatv load_dz(__global const stored_other *dy,
-                             __global const uchar *argmax, int y, int x)
-{
-#if POOL_R == 0
-    (void)argmax;
-    return VLOAD_OTHER(dy + (y * OUT_W + x) * K);
-#else
-    const int py = y / POOL_R, px = x / POOL_S;
-    if (py >= POOL_OUT_H || px >= POOL_OUT_W)
-        return (floatv)(0.0f);
-    const int at = (py * POOL_OUT_W + px) * K;
-    return unpool(VLOAD_OTHER(dy + at), argmax + at, K, y, x);
-#endif
-}
-
 /* Transforms `count` channels of a tile's gradient into the planes `to`, and adds their
  * sums to `bias`. */
-static inline void transform_gradient_tile(__global float *to, __global float *bias,
-                                           __global const stored_other *dy,
-                                           __global const uchar *argmax,
-                                           struct winograd_tile t, int count)
+static inline void transform_gradients(__global float *to, __global float *bias,
+                                       __global const stored_other *dy,
+                                       __global const uchar *argmax,
+                                       struct winograd_tile t, int count)
 {
-    const size_t at =
-        (size_t)t.image * (POOL_R ? POOL_OUT_H * POOL_OUT_W * K : OUT_H * OUT_W * K);
-    const int rows = min((int)OUTPUT_TILE, OUT_H - t.y),
-              columns = min((int)OUTPUT_TILE, OUT_W - t.x);
     for (int k = 0; k < count; k += VW) {
-        floatv part[INPUT_TILE][OUTPUT_TILE], sum = (floatv)(0.0f);
-        for (int j = 0; j < OUTPUT_TILE; j++) {
-            floatv d[OUTPUT_TILE], v[INPUT_TILE];
-#pragma unroll
-            for (int i = 0; i < OUTPUT_TILE; i++) {
-                d[i] = i < rows && j < columns
-                           ? load_dz(dy + at + k, argmax + at + k, t.y + i, t.x + j)
-                           : (floatv)(0.0f);
-                sum += d[i];
-            }
-            transform_gradient(v, d);
-#pragma unroll
-            for (int i = 0; i < INPUT_TILE; i++)
-                part[i][j] = v[i];
-        }
-        for (int i = 0; i < INPUT_TILE; i++) {
-            floatv v[INPUT_TILE];
-            transform_gradient(v, part[i]);
-#pragma unroll
-            for (int j = 0; j < INPUT_TILE; j++)
-                VSTORE(v[j], to + (i * INPUT_TILE + j) * DZ_STRIDE + k);
-        }
+        const floatv sum = transform_gradient_tile(to + k, dy + k, argmax + k, t);
         if (BIAS)
             VSTORE(VLOAD(bias + k) + sum, bias + k);
     }
@@ -166,7 +125,7 @@ __kernel void winograd_bwd_weights_gemm(VIEW(const stored_x, x),
         for (int i = 0; i < some; i++) {
             const struct winograd_tile tile = tile_at(t + i);
             transform_input_channels(xs + i * C_PADDED, x + x_at, argmax, tile);
-            transform_gradient_tile(
+            transform_gradients(
                 dzs + i * K_BLOCK, sums + TRANSFORM_ELEMENTS * ACC_STRIDE,
                 dy + dy_at + channel, argmax + argmax_at + channel, tile, count);
         }
@@ -200,24 +159,14 @@ __kernel void winograd_bwd_weights_reduce(VIEW(const float, sums), VIEW(float, d
     for (int k = 0; k < count; k += VW) {
         floatv part[3][INPUT_TILE];
         for (int j = 0; j < INPUT_TILE; j++) {
-            floatv u[INPUT_TILE], g[3];
+            floatv u[INPUT_TILE];
 #pragma unroll
             for (int i = 0; i < INPUT_TILE; i++)
                 u[i] = sum_splits(
                     sums + (i * INPUT_TILE + j) * ACC_STRIDE + c * K_BLOCK + k, splits);
-            transform_weight_gradient(g, u);
-#pragma unroll
-            for (int r = 0; r < 3; r++)
-                part[r][j] = g[r];
+            transform_column(part, j, u);
         }
-        for (int r = 0; r < 3; r++) {
-            floatv g[3];
-            transform_weight_gradient(g, part[r]);
-            for (int s = 0; s < 3; s++)
-                store_part(g[s],
-                           dw + dw_at + ((size_t)(r * 3 + s) * C + c) * K + channel + k,
-                           count - k);
-        }
+        store_filter(part, dw + dw_at + (size_t)c * K + channel + k, count - k);
         if (BIAS && c == C - 1)
             store_part(sum_splits(sums + TRANSFORM_ELEMENTS * ACC_STRIDE + k, splits),
                        dbias + dbias_at + channel + k, count - k);

@@ -35,6 +35,7 @@ RUNS = {
     "conv_weights_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
     "conv_winograd_tile.cl": [TILE + DRAW + CONV],
     "conv_winograd_vec.cl": [VEC + DRAW + CONV],
+    "conv_winograd_weights_tile.cl": [TILE + DRAW + CONV],
     "conv_winograd_weights_vec.cl": [VEC + DRAW + CONV],
     "cast.cl": [VEC + HALF + ["cast"]],
     "channels.cl": [VEC + ["copy-channels", "scale", "channel-shuffle"]],
@@ -85,6 +86,7 @@ RUNS = {
     "weight_groups.h": [VEC + ["optimizer"]],
     "workspace_layout.h": [VEC + DRAW + CONV, TILE + DENSE],
     "random.h": [VEC + ["dropout", "batch"]],
+    "epilogue_options.h": [VEC + CONV],
     "gemm_epilogue.h": [TILE + DENSE + CONV],
     "conv_shape.h": [VEC + CONV],
     "state.h": [VEC + ["optimizer", "dropout"]],
@@ -93,6 +95,7 @@ RUNS = {
     "subgroup.h": [["-f", "sg"] + DENSE],
     "winograd.h": [VEC + DRAW + CONV, TILE + DRAW + CONV],
     "winograd_conv.h": [VEC + DRAW + CONV, TILE + DRAW + CONV],
+    "winograd_gradient.h": [VEC + DRAW + CONV, TILE + DRAW + CONV],
     "winograd_input.h": [VEC + DRAW + CONV, TILE + DRAW + CONV],
 }
 # Starts of a training and a prediction that execute a file of cl/, tried in order until one
@@ -133,8 +136,10 @@ STARTS = {
     "conv_weights_vec.cl": DIRECT,
     "conv_winograd_tile.cl": TILED_WINOGRAD,
     "conv_winograd_vec.cl": WINOGRAD,
+    "conv_winograd_weights_tile.cl": TILED_WINOGRAD,
     "conv_winograd_weights_vec.cl": WINOGRAD,
     "dropout.cl": starts("acts") + starts("acts", precision="float16"),
+    "epilogue_options.h": DIRECT,
     "fast_math.h": starts("acts sgd"),
     "gemm_epilogue.h": TILED + starts("dense pointwise"),
     "gemm_main.h": TILED,
@@ -165,6 +170,7 @@ STARTS = {
     "subgroup.h": SUBGROUPS,
     "winograd.h": WINOGRAD,
     "winograd_conv.h": WINOGRAD,
+    "winograd_gradient.h": WINOGRAD,
     "winograd_input.h": WINOGRAD,
     "workspace_layout.h": WINOGRAD + starts("dense", "tile"),
 }

@@ -147,6 +147,13 @@ void tile_select_config(const struct ocl_device *device, const struct ocl_gemm *
     assert(best > 0); /* the device was opened: the smallest tile fits */
 }
 
+int tile_split_k(const struct ocl_device *device, const struct ocl_gemm *p)
+{
+    int values[OCL_MAX_TUNABLES] = {0};
+    tile_select_config(device, p, values);
+    return values[SPLIT_K];
+}
+
 struct ocl_gemm_tiling tile_gemm_tiling(const int *values)
 {
     struct ocl_gemm_tiling tiling = {
@@ -205,7 +212,8 @@ static const struct ocl_algorithm *const data_algorithms[] = {
     &ocl_depthwise_bwd_data, WINOGRAD(tile_winograd_bwd_data),
     &ocl_gemm_tile[OCL_PASS_BWD_DATA], NULL};
 static const struct ocl_algorithm *const weights_algorithms[] = {
-    &ocl_depthwise_bwd_weights_tile, &ocl_gemm_tile[OCL_PASS_BWD_WEIGHTS], NULL};
+    &ocl_depthwise_bwd_weights_tile, WINOGRAD(tile_winograd_bwd_weights),
+    &ocl_gemm_tile[OCL_PASS_BWD_WEIGHTS], NULL};
 
 const struct ocl_family ocl_family_tile = {
     .algorithms = {[WEFT_PRIMITIVE_conv_forward] = forward_algorithms,

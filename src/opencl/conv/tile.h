@@ -12,11 +12,13 @@ extern const struct ocl_tunable tile_tunables[];
 /* Selects the tile with the least estimated time. */
 void tile_select_config(const struct ocl_device *device, const struct ocl_gemm *p,
                         int *values);
+int tile_split_k(const struct ocl_device *device, const struct ocl_gemm *p);
 bool tile_validate_config(const struct ocl_device *device, const struct ocl_gemm *p,
                           const int *values);
 struct ocl_gemm_tiling tile_gemm_tiling(const int *values);
 
 /* conv_winograd_tile.c: tiles of 2x2, 3x3 and 4x4. */
-extern const struct ocl_algorithm tile_winograd_forward[3], tile_winograd_bwd_data[3];
+extern const struct ocl_algorithm tile_winograd_forward[3], tile_winograd_bwd_data[3],
+    tile_winograd_bwd_weights[3];
 
 #endif

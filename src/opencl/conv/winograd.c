@@ -16,6 +16,7 @@ static struct winograd forward_of(const struct weft_problem *problem, int output
     bool fused =
         pool_is_nonoverlapping(pool) && outputs % pool->r == 0 && outputs % pool->s == 0;
     return (struct winograd){
+        .pass = OCL_PASS_FORWARD,
         .shape = args->conv,
         .outputs = outputs,
         .x = OCL_VIEW(args->x),
@@ -43,6 +44,7 @@ static struct winograd data_of(const struct weft_problem *problem, int outputs)
     shape.pad_top = 2 - conv->pad_top;
     shape.pad_left = 2 - conv->pad_left;
     struct winograd job = {
+        .pass = OCL_PASS_BWD_DATA,
         .shape = shape,
         .outputs = outputs,
         .x = OCL_VIEW(args->dy),
@@ -52,24 +54,39 @@ static struct winograd data_of(const struct weft_problem *problem, int outputs)
         .act_grad = args->act_grad.output,
         .activation = args->act_grad.activation,
         .pool = pool_is_nonoverlapping(&args->pool) ? &args->pool : NULL,
-        .rotated_180 = true,
     };
     if (job.activation.act == WEFT_ACT_identity)
         job.act_grad.mem = NULL;
     return job;
 }
 
+static struct winograd weights_of(const struct weft_problem *problem, int outputs)
+{
+    const struct weft_conv_args *args = ocl_conv_args(problem);
+    return (struct winograd){
+        .pass = OCL_PASS_BWD_WEIGHTS,
+        .shape = args->conv,
+        .outputs = outputs,
+        .x = OCL_VIEW(args->x),
+        .w = OCL_VIEW(args->dw),
+        .y = OCL_VIEW(args->dy),
+        .from = args->argmax,
+        .pool = pool_is_nonoverlapping(&args->pool) ? &args->pool : NULL,
+    };
+}
+
 struct winograd winograd_of(enum ocl_conv_pass pass, const struct weft_problem *problem,
                             int outputs)
 {
-    return pass == OCL_PASS_FORWARD ? forward_of(problem, outputs)
-                                    : data_of(problem, outputs);
+    return pass == OCL_PASS_FORWARD    ? forward_of(problem, outputs)
+           : pass == OCL_PASS_BWD_DATA ? data_of(problem, outputs)
+                                       : weights_of(problem, outputs);
 }
 
 long winograd_tiles(const struct winograd *job)
 {
     const struct weft_conv *s = &job->shape;
-    bool pooled = job->pool && !job->rotated_180;
+    bool pooled = job->pool && job->pass == OCL_PASS_FORWARD;
     int h = pooled ? job->pool->out_h * job->pool->r : s->out_h;
     int w = pooled ? job->pool->out_w * job->pool->s : s->out_w;
     return s->n * div_up(h, job->outputs) * div_up(w, job->outputs);
@@ -84,7 +101,7 @@ void winograd_define(struct ocl_options *options, const struct winograd *job)
 {
     ocl_define_conv(options, &job->shape);
     ocl_define(options, "OUTPUT_TILE", job->outputs);
-    ocl_define(options, "ROTATED_180", job->rotated_180);
+    ocl_define(options, "ROTATED_180", job->pass == OCL_PASS_BWD_DATA);
     ocl_define_arg_fp16(options, "X_HALF", &job->x);
     ocl_define_arg_fp16(options, "W_HALF", &job->w);
     ocl_define_arg_fp16(options, "Y_HALF", &job->y);
@@ -98,7 +115,8 @@ void winograd_define_epilogue(struct ocl_options *options, const struct winograd
     ocl_define_view_fp16(options, "ACT_GRAD_HALF", job->act_grad);
     if (job->pool) {
         ocl_define_pool(options, job->pool);
-        ocl_define(options, job->rotated_180 ? "POOL_SCATTER" : "FUSED_POOL", 1);
+        ocl_define(options, job->pass == OCL_PASS_FORWARD ? "FUSED_POOL" : "POOL_SCATTER",
+                   1);
         ocl_define(options, "ARGMAX", job->argmax.mem != NULL);
     }
 }
@@ -125,7 +143,7 @@ enum weft_status winograd_record(
         return ocl_pool_max(list, &args->pool, whole, (struct ocl_arg)OCL_VIEW(args->y),
                             args->argmax);
     }
-    job.x = whole;
+    *(pass == OCL_PASS_BWD_DATA ? &job.x : &job.y) = whole;
     WEFT_TRY(ocl_pool_scatter(list, &args->pool, (struct ocl_arg)OCL_VIEW(args->dy),
                               args->argmax, whole));
     return convolve(list, &job, values);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Winograd convolution with 3x3 filters, forward and data gradient: the problem and the
- * options of cl/lib/winograd_conv.h, for all families. */
+/* Winograd convolution with 3x3 filters: the problem, and the options of
+ * cl/lib/winograd_conv.h, for all families. */
 #ifndef WEFT_OPENCL_CONV_WINOGRAD_H
 #define WEFT_OPENCL_CONV_WINOGRAD_H
 
@@ -10,19 +10,18 @@
 struct winograd {
     struct weft_conv shape; /* as computed: the data gradient has c and k exchanged */
     int outputs;            /* rows and columns of an output tile */
-    struct ocl_arg x, w, y;
-    struct weft_view from; /* argmax of the pool whose gradient x is */
+    struct ocl_arg x, w, y; /* of the weight gradient: x, dw, dy */
+    struct weft_view from;  /* argmax of the pool whose gradient x is */
     struct weft_view bias, act_grad, argmax;
     struct weft_activation activation; /* of the output, or of `act_grad` */
     const struct weft_pool *pool;      /* NULL: neither fused nor scattered */
-    bool rotated_180;                  /* data gradient */
-    bool constant_weights;             /* weights are transformed once */
+    enum ocl_conv_pass pass;
+    bool constant_weights; /* weights are transformed once */
 };
 
 /* 3x3 filter, stride 1, no dilation, one group. */
 bool winograd_applicable(const struct weft_conv *conv);
 
-/* `pass`: forward or the data gradient. */
 struct winograd winograd_of(enum ocl_conv_pass pass, const struct weft_problem *problem,
                             int outputs);
 
