@@ -34,9 +34,9 @@ static const struct tile tiles[] = {
     {128, 128, 16, 8, 8, 82, "NVIDIA"}, {128, 128, 8, 8, 8, 80, NULL},
     {128, 64, 8, 8, 8, 75, NULL},       {64, 64, 16, 8, 8, 67, "NVIDIA"},
     {64, 64, 8, 8, 8, 65, NULL},        {64, 64, 8, 8, 4, 60, "Intel"},
-    {128, 32, 16, 8, 4, 58, NULL},      {64, 32, 16, 4, 4, 45, NULL},
-    {32, 32, 16, 4, 4, 40, NULL},       {64, 16, 16, 4, 4, 35, NULL},
-    {16, 64, 16, 4, 4, 35, NULL},
+    {128, 32, 16, 8, 4, 58, NULL},      {64, 32, 16, 8, 4, 55, NULL},
+    {64, 32, 16, 4, 4, 45, NULL},       {32, 32, 16, 4, 4, 40, NULL},
+    {64, 16, 16, 4, 4, 35, NULL},       {16, 64, 16, 4, 4, 35, NULL},
 };
 
 /* Most accumulators of a work-item that compilers keep in registers, with vector loads of
@@ -116,11 +116,27 @@ static void config_of_tile(const struct ocl_device *device, const struct ocl_gem
     values[BUFFERS] = 2;
     if (local_mem_bytes(p, values) > device->local_mem_bytes / 2)
         values[BUFFERS] = 1;
-    values[SPLIT_K] = ocl_gemm_choose_split_k(device, p, tile->m, tile->n, tile->depth);
 }
 
-/* Estimated time: work including the waste of partial tiles, over the tile's speed and
- * the occupied fraction of the device. */
+/* Estimated time in multiply-adds at the device's peak: rounds of work-groups over the
+ * compute units, of which each needs BUSY_ITEMS, with the waste of partial tiles and of
+ * the first loads and the last stores, as deep as EDGE; and partial sums. */
+static double time_of(const struct ocl_device *device, const struct ocl_gemm *p,
+                      const struct tile *tile, const int *values, int splits)
+{
+    enum { BUSY_ITEMS = 256, EDGE = 16 };
+    size_t groups = ocl_gemm_work_groups(p, tile->m, tile->n) * (size_t)splits;
+    size_t units = (size_t)device->compute_units, rounds = (groups + units - 1) / units;
+    size_t span = (p->depth + (size_t)splits - 1) / (size_t)splits;
+    size_t steps = (span + (size_t)tile->depth - 1) / (size_t)tile->depth;
+    double items = (double)rounds * items_of(values);
+    double busy = items < BUSY_ITEMS ? items / BUSY_ITEMS : 1;
+    double work = (double)(rounds * units) * tile->m * tile->n *
+                  ((double)steps * tile->depth + EDGE);
+    return 100 * work / tile->worth / busy + ocl_gemm_split_k_macs(device, p, splits);
+}
+
+/* The tile and the number of splits with the least estimated time. */
 void tile_select_config(const struct ocl_device *device, const struct ocl_gemm *p,
                         int *values)
 {
@@ -132,17 +148,15 @@ void tile_select_config(const struct ocl_device *device, const struct ocl_gemm *
         if ((tile->vendor && !strstr(device->base.info.vendor, tile->vendor)) ||
             !tile_fits(device, p, taken))
             continue;
-        double groups = (double)ocl_gemm_work_groups(p, tile->m, tile->n);
-        double steps =
-            (double)((p->depth + (size_t)tile->depth - 1) / (size_t)tile->depth);
-        double busy = groups * taken[SPLIT_K] /
-                      (OCL_WORK_GROUPS_PER_COMPUTE_UNIT * (double)device->compute_units);
-        double work = groups * tile->m * tile->n * steps * tile->depth;
-        double time = work / tile->worth / (busy < 1 ? busy : 1);
-        if (best > 0 && time >= best)
-            continue;
-        best = time;
-        memcpy(values, taken, sizeof(taken));
+        int most = ocl_gemm_max_split_k(device, p, tile->depth);
+        for (int splits = 1; splits <= most; splits++) {
+            double time = time_of(device, p, tile, taken, splits);
+            if (best > 0 && time >= best)
+                continue;
+            best = time;
+            memcpy(values, taken, sizeof(taken));
+            values[SPLIT_K] = splits;
+        }
     }
     assert(best > 0); /* the device was opened: the smallest tile fits */
 }

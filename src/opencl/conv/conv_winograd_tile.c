@@ -38,21 +38,19 @@ static bool is_small(const struct ocl_device *device, const struct winograd *job
            (size_t)s->c * (size_t)s->k <= INT32_MAX / 36;
 }
 
-/* Estimated time, in multiply-adds of a matrix product. GPUs do MACS_PER_FLOAT, or less,
- * while they read or write a float of main memory, and some LAUNCH_MACS in the time of a
- * launch. */
-enum { MACS_PER_FLOAT = 54, LAUNCH_MACS = 50000000, LAUNCHES_MORE = 3 };
+/* Estimated time, in multiply-adds of a matrix product. */
+enum { LAUNCHES_MORE = 3 };
 
 static double direct_cost(const struct winograd *job)
 {
     const struct weft_conv *s = &job->shape;
     double in = s->c, out = s->k, pixels = (double)s->n * s->out_h * s->out_w;
-    return 9 * pixels * in * out + MACS_PER_FLOAT * 9 * in * out;
+    return 9 * pixels * in * out + OCL_MACS_PER_FLOAT * 9 * in * out;
 }
 
-/* Transforms read x and the products and write y and the transformed inputs, or read x and
- * dy and write both transformed, and those of weights that change write as much as they
- * read. The sums of a weight gradient are those of splits, if there are several. */
+/* Transforms read x and the products and write y and the transformed inputs, or read x
+ * and dy and write both transformed, and those of weights that change write as much as
+ * they read. The sums of a weight gradient are those of splits, if there are several. */
 static double cost_of(const struct ocl_device *device, const struct winograd *job)
 {
     const struct weft_conv *s = &job->shape;
@@ -67,8 +65,8 @@ static double cost_of(const struct ocl_device *device, const struct winograd *jo
     }
     double weights = (times * elements + 9) * in * out;
     return positions * in * out +
-           MACS_PER_FLOAT * ((2 * positions + pixels) * (in + out) + weights) +
-           (double)LAUNCHES_MORE * LAUNCH_MACS;
+           OCL_MACS_PER_FLOAT * ((2 * positions + pixels) * (in + out) + weights) +
+           LAUNCHES_MORE * ocl_launch_macs(device);
 }
 
 /* Faster than the matrix product by a margin, and than the other tiles. */

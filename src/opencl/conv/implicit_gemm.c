@@ -137,9 +137,32 @@ int ocl_gemm_choose_split_k(const struct ocl_device *device, const struct ocl_ge
 {
     size_t wanted = OCL_WORK_GROUPS_PER_COMPUTE_UNIT * (size_t)device->compute_units /
                     ocl_gemm_work_groups(p, m, n);
-    size_t worth = p->depth / (size_t)(STEPS_PER_SPLIT * step);
-    size_t splits = min_size(min_size(wanted, worth), max_split_k(device, p));
+    size_t splits = min_size(wanted, (size_t)ocl_gemm_max_split_k(device, p, step));
     return splits ? (int)splits : 1;
+}
+
+int ocl_gemm_max_split_k(const struct ocl_device *device, const struct ocl_gemm *p,
+                         int step)
+{
+    size_t worth = p->depth / (size_t)(STEPS_PER_SPLIT * step);
+    size_t splits = min_size(worth, max_split_k(device, p));
+    return splits ? (int)splits : 1;
+}
+
+double ocl_launch_macs(const struct ocl_device *device)
+{
+    const double of_a_unit = 1e6; /* 5 us at 128 a clock, 1.6 GHz */
+    return of_a_unit * (double)device->compute_units;
+}
+
+double ocl_gemm_split_k_macs(const struct ocl_device *device, const struct ocl_gemm *p,
+                             int splits)
+{
+    if (splits == 1)
+        return 0;
+    double moved = (2.0 * splits + 1) * (double)partial_stride(p);
+    return OCL_MACS_PER_FLOAT * moved +
+           (p->pass == OCL_PASS_BWD_WEIGHTS ? 0 : ocl_launch_macs(device));
 }
 
 bool ocl_gemm_split_k_valid(const struct ocl_device *device, const struct ocl_gemm *p,

@@ -41,6 +41,16 @@ size_t ocl_gemm_work_groups(const struct ocl_gemm *p, int m, int n);
 enum { OCL_WORK_GROUPS_PER_COMPUTE_UNIT = 4 };
 int ocl_gemm_choose_split_k(const struct ocl_device *device, const struct ocl_gemm *p,
                             int m, int n, int step);
+/* Estimated time in multiply-adds of a GEMM at the device's peak: of floats of main
+ * memory at OCL_MACS_PER_FLOAT, or less; of a launch; of the partial sums of splits,
+ * which the optimizer reads in the weight gradient. */
+enum { OCL_MACS_PER_FLOAT = 54 };
+double ocl_launch_macs(const struct ocl_device *device);
+double ocl_gemm_split_k_macs(const struct ocl_device *device, const struct ocl_gemm *p,
+                             int splits);
+/* The largest number of splits that are valid, and worth their partial sums. */
+int ocl_gemm_max_split_k(const struct ocl_device *device, const struct ocl_gemm *p,
+                         int step);
 bool ocl_gemm_split_k_valid(const struct ocl_device *device, const struct ocl_gemm *p,
                             int splits, int step);
 
