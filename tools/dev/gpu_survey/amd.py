@@ -75,19 +75,12 @@ def count(block, op, rest):
         counts["scalar"] += 1
 
 
+def read_line(kernel, blocks, line):
+    if match := RESOURCE.match(line):
+        setattr(kernel, RESOURCES[match[1]], int(match[2]))
+    elif match := INSTRUCTION.match(line):
+        count(blocks[-1], match[1], match[2])
+
+
 def kernels(text):
-    found, blocks = [], []
-    for line in text.splitlines():
-        if match := KERNEL.match(line):
-            found.append((isa.Kernel(match[1]), []))
-            blocks = found[-1][1]
-            blocks.append(isa.Block(match[1]))
-        elif not found:
-            continue
-        elif match := LABEL.match(line):
-            blocks.append(isa.Block(match[1] or match[2]))
-        elif match := RESOURCE.match(line):
-            setattr(found[-1][0], RESOURCES[match[1]], int(match[2]))
-        elif match := INSTRUCTION.match(line):
-            count(blocks[-1], match[1], match[2])
-    return [isa.finish(kernel, blocks) for kernel, blocks in found]
+    return isa.read_kernels(text, KERNEL, LABEL, read_line)

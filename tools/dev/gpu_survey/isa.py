@@ -111,3 +111,19 @@ def finish(kernel, blocks):
     kernel.loop = total(covered(blocks, [main]))
     kernel.inner = total(covered(blocks, [s for s in spans if inside(s, main)]))
     return kernel
+
+
+def read_kernels(text, start, label, read_line):
+    """Kernels of an assembly text. A line that matches `start` begins a kernel, one that
+    matches `label` a block; read_line(kernel, blocks, line) reads the others."""
+    found = []
+    for line in text.splitlines():
+        if match := start.match(line):
+            found.append((Kernel(match[1]), [Block(match[1])]))
+        elif found:
+            kernel, blocks = found[-1]
+            if match := label.match(line):
+                blocks.append(Block(match[match.lastindex]))
+            else:
+                read_line(kernel, blocks, line)
+    return [finish(kernel, blocks) for kernel, blocks in found]

@@ -66,23 +66,16 @@ def count(block, op, modifiers, rest):
         counts["divisions"] += op == "I2F" and "RP" in modifiers
 
 
+def read_line(_, blocks, line):
+    if match := INSTRUCTION.match(line):
+        count(blocks[-1], match[1], match[2].split("."), match[3])
+        if match[1] == "BRA":
+            blocks.append(isa.Block(""))
+
+
 def kernels(text, log):
     """`log`: what ptxas -v prints."""
-    found, blocks = [], []
-    for line in text.splitlines():
-        if match := SECTION.match(line):
-            found.append((isa.Kernel(match[1]), []))
-            blocks = found[-1][1]
-            blocks.append(isa.Block(match[1]))
-        elif not found:
-            continue
-        elif match := LABEL.match(line):
-            blocks.append(isa.Block(match[1]))
-        elif match := INSTRUCTION.match(line):
-            count(blocks[-1], match[1], match[2].split("."), match[3])
-            if match[1] == "BRA":
-                blocks.append(isa.Block(""))
-    done = [isa.finish(kernel, blocks) for kernel, blocks in found]
+    done = isa.read_kernels(text, SECTION, LABEL, read_line)
     read_resources({kernel.name: kernel for kernel in done}, log)
     return done
 
