@@ -21,6 +21,7 @@
 #include "lib/activation.h"
 #include "lib/common.h"
 #include "lib/conv_shape.h"
+#include "lib/epilogue_options.h"
 #include "lib/storage.h"
 
 #ifndef UPSAMPLE_Y
@@ -31,13 +32,6 @@
 #endif
 #ifndef ROTATED_180
 #define ROTATED_180 0
-#endif
-#ifndef BIAS
-#define BIAS 0
-#endif
-/* 1: multiply by the activation's derivative at `act_grad`, no activation */
-#ifndef ACT_GRAD
-#define ACT_GRAD 0
 #endif
 /* Rows of a tile, a multiple of UPSAMPLE_Y; tiles, vectors and columns of a work-item. */
 #ifndef TILE

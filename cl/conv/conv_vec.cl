@@ -17,20 +17,14 @@
  * * VW channels, tiles / tiles_per_item, phases), rounded up. */
 #include "lib/activation.h"
 #include "lib/common.h"
+#include "lib/epilogue_options.h"
 #include "shared/strided_dgrad.h"
 #include "lib/conv_shape.h"
 #include "lib/pool_shape.h"
 #include "lib/storage.h"
 
-#ifndef BIAS
-#define BIAS 0
-#endif
 #ifndef ARGMAX
 #define ARGMAX 0
-#endif
-/* 1: multiply by the activation's derivative at `act_grad`, no activation */
-#ifndef ACT_GRAD
-#define ACT_GRAD 0
 #endif
 /* 1: w is packed by pack_weights (conv_prepare_vec.cl) */
 #ifndef PACKED_WEIGHTS

@@ -14,14 +14,12 @@
  * tiles of TILE rows x NV vectors. Global size (blocks of K_BLOCK output channels,
  * splits). */
 #include "lib/common.h"
+#include "lib/epilogue_options.h"
 #include "lib/pool_shape.h"
 #include "lib/conv_shape.h"
 #include "lib/winograd.h"
 #include "shared/workspace_layout.h"
 
-#ifndef BIAS
-#define BIAS 0
-#endif
 #ifndef TILES
 #define TILES 12
 #endif

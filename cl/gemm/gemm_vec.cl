@@ -15,6 +15,7 @@
  * / columns of a work-item, m / rows of a work-item), rounded up. */
 #include "lib/activation.h"
 #include "lib/common.h"
+#include "lib/epilogue_options.h"
 #include "lib/storage.h"
 
 #ifndef TRANS_A
@@ -29,13 +30,6 @@
 #endif
 #ifndef PACK_B
 #define PACK_B TRANS_B
-#endif
-#ifndef BIAS
-#define BIAS 0
-#endif
-/* 1: multiply by the activation's derivative at `act_grad`, no activation */
-#ifndef ACT_GRAD
-#define ACT_GRAD 0
 #endif
 #ifndef BIAS_GRAD
 #define BIAS_GRAD 0

@@ -8,15 +8,13 @@
 #define WEFT_SPLIT_BATCH_REDUCTION_H
 
 #include "lib/common.h"
+#include "lib/epilogue_options.h"
 #include "lib/pool_shape.h"
 #include "lib/conv_shape.h"
 #include "lib/storage.h"
 #include "shared/partial_sums.h"
 #include "shared/workspace_layout.h"
 
-#ifndef BIAS
-#define BIAS 0
-#endif
 #ifndef TILE
 #define TILE 6
 #endif

@@ -13,12 +13,8 @@
 #ifndef WEFT_WINOGRAD_CONV_H
 #define WEFT_WINOGRAD_CONV_H
 
-#ifndef BIAS
-#define BIAS 0
-#endif
-#ifndef ACT_GRAD
-#define ACT_GRAD 0
-#endif
+#include "lib/epilogue_options.h"
+
 #ifndef ARGMAX
 #define ARGMAX 0
 #endif
