@@ -80,17 +80,24 @@ typedef PASTE(vec, VA) vec_a;
 typedef PASTE(vec, VB) vec_b;
 typedef PASTE(vec, VDZ) vec_dz;
 
+#if (X_HALF && VA == 4) || (W_HALF && VB == 4)
+static inline float4 load_half_vec4(__global const half *p)
+{
+    const ushort4 bits = *(__global const ushort4 *)p;
+    return vload_half4(0, (__private const half *)&bits);
+}
+#endif
 #if !X_HALF
 #define LOAD_VEC_A(p) (*(__global const vec_a *)(p))
 #elif VA == 4
-#define LOAD_VEC_A(p) vload_half4(0, p)
+#define LOAD_VEC_A(p) load_half_vec4(p)
 #else
 #define LOAD_VEC_A(p) vload_half(0, p)
 #endif
 #if !W_HALF
 #define LOAD_VEC_B(p) (*(__global const vec_b *)(p))
 #elif VB == 4
-#define LOAD_VEC_B(p) vload_half4(0, p)
+#define LOAD_VEC_B(p) load_half_vec4(p)
 #else
 #define LOAD_VEC_B(p) vload_half(0, p)
 #endif
@@ -196,15 +203,20 @@ static inline vec_a gather_a(__global const stored_x *a, __global const uchar *a
                              struct coord pixel, struct coord tap)
 {
     const struct coord coord = {pixel.image, pixel.y + tap.y, pixel.x + tap.x, tap.c};
-    if ((uint)coord.y >= SRC_H || (uint)coord.x >= SRC_W)
-        return (vec_a)(0.0f);
+    const bool inside = ((uint)coord.y < SRC_H) & ((uint)coord.x < SRC_W);
 #if PASS == PASS_BWD_DATA
-    return load_dz(a, argmax, coord);
+    return inside ? load_dz(a, argmax, coord) : (vec_a)(0.0f);
 #else
     (void)argmax;
     const uint at =
         ((uint)(coord.image * H + coord.y) * W + (uint)coord.x) * C + (uint)coord.c;
-    return LOAD_VEC_A(a + at);
+#if VA == 1
+    /* Without a branch: the loads of a work-item wait for each other behind several. */
+    const vec_a v = LOAD_VEC_A(a + (inside ? at : 0));
+    return inside ? v : 0.0f;
+#else
+    return inside ? LOAD_VEC_A(a + at) : (vec_a)(0.0f);
+#endif
 #endif
 }
 
