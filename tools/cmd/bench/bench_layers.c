@@ -74,6 +74,8 @@ static enum app_exit run_net(struct bench *b, const char *name, void *priv)
     enum app_exit code =
         bench_load_net_and_data(b, name ? name : "small", b->options->inputs,
                                 &net_layers->net, &net_layers->data);
+    if (!code)
+        code = bench_open_roofline(b);
     if (!code) {
         weft_net_info(net_layers->net, &net);
         weft_dataset_info(net_layers->data, &info);
@@ -91,6 +93,5 @@ static enum app_exit run_net(struct bench *b, const char *name, void *priv)
 enum app_exit bench_run_layers(struct bench *b, const struct bench_workload *self)
 {
     struct layers_run net_layers = {.sink = {.bench = b, .workload = self}};
-    enum app_exit code = bench_open_roofline(b);
-    return code ? code : bench_for_each_item(b, b->options->nets, run_net, &net_layers);
+    return bench_for_each_item(b, b->options->nets, run_net, &net_layers);
 }

@@ -341,6 +341,8 @@ static enum app_exit run_input(struct bench *b, const char *input, void *priv)
     struct net_workload session = {.bench = b, .workload = c->workload, .mode = c->mode};
     enum app_exit code =
         bench_load_net_and_data(b, c->net, input, &session.net, &session.data);
+    if (!code && !b->options->quick)
+        code = bench_open_roofline(b);
     if (!code && !c->mode->training)
         code = bench_fresh_model(b->app, session.net, session.data, b->options->seed,
                                  &session.model);
@@ -365,8 +367,7 @@ static enum app_exit run_nets(struct bench *b, const struct bench_workload *self
                               const struct workload_kind *mode)
 {
     struct net_run run = {.workload = self, .mode = mode};
-    enum app_exit code = b->options->quick ? APP_OK : bench_open_roofline(b);
-    return code ? code : bench_for_each_item(b, b->options->nets, run_net, &run);
+    return bench_for_each_item(b, b->options->nets, run_net, &run);
 }
 
 enum app_exit bench_run_training(struct bench *b, const struct bench_workload *self)
