@@ -8,7 +8,8 @@ import subprocess
 import sys
 
 # Leave out, in a build with sanitizers, what runs no other C code of weft.
-SANITIZED = os.environ.get("TESTS_SCOPE") == "sanitized"
+SCOPE = os.environ.get("TESTS_SCOPE")
+SANITIZED = SCOPE == "sanitized"
 failures, skipped = [], []
 ROUNDING = 2.0 ** -24  # the most by which a float32 is off, in parts of the number
 PRINTED = 5e-9  # the same of nine digits, which JSON and CSV have

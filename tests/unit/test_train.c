@@ -101,6 +101,8 @@ static void check_same_bits(const weft_dataset *data)
     train_to(data, 1, 0, 25, whole);
     train_to(data, 1, 0, 25, again);
     CHECK(same_files(whole, again));
+    if (tile) /* the host's part is the same */
+        return;
     train_to(data, 1, 13, 25, again);
     CHECK(same_files(whole, again));
     train_to(data, 1, 20, 25, again);
@@ -172,8 +174,10 @@ static void check_losses(const weft_dataset *data)
     REQUIRE(cpu);
     run_reference(cpu, every_op, data, STEPS, reference, off);
     run_losses(device, every_op, data, false, 0, STEPS, fused);
-    run_losses(device, every_op, data, true, 0, STEPS, unfused);
-    compare_losses("fused against unfused", fused, unfused, off, STEPS + 1);
+    if (!tile) { /* other kernels, which must be compiled */
+        run_losses(device, every_op, data, true, 0, STEPS, unfused);
+        compare_losses("fused against unfused", fused, unfused, off, STEPS + 1);
+    }
     compare_losses("device against reference", fused, reference, off, STEPS + 1);
     /* Half of them where they must be compiled. */
     for (size_t i = 0; i < sizeof(golden) / sizeof(*golden) && !tile;
