@@ -227,6 +227,15 @@ static enum weft_status explore_rows(struct problem_search *h)
     return WEFT_OK;
 }
 
+/* A winner must also build and compute in a process that has not tuned it. */
+static enum weft_status begin_fresh_process(struct problem_search *h)
+{
+    if (!h->search->worker.command)
+        return WEFT_OK;
+    tune_worker_process_stop(&h->search->worker);
+    return restart_worker(h);
+}
+
 /* The final comparison with the default decides and is stored. */
 static enum weft_status final_comparison(struct problem_search *h)
 {
@@ -239,6 +248,8 @@ static enum weft_status final_comparison(struct problem_search *h)
                                     .baseline = h->usual_seconds,
                                     .fingerprint = h->baseline.fingerprint};
     bool ahead = strcmp(h->best.text, h->baseline.text) && h->ratio < margin;
+    if (ahead)
+        WEFT_TRY(begin_fresh_process(h));
     if (ahead)
         WEFT_TRY(run_trial(h, &h->best, FINAL_ROUNDS, &right));
     if (ahead && !right)
