@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kernels that the compiler refuses are replaced, and not tried again; those of --avoid are not used.
+Programs are built once, and the cache does not grow.
 
 Usage: replacements.py WEFT LAYER"""
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,11 +17,11 @@ WEFT, LAYER = (os.path.abspath(word) for word in sys.argv[1:3])
 NET = "conv 8 3x3 relu pad=same\nconv 8 3x3 relu pad=same\nmax-pool 2\nflatten\ndense classes\nsoftmax\nbatch 16\n"
 
 
-def run(*words, fault="", cache="cache"):
+def run(*words, fault="", cache="cache", **extra):
     """(exit code, output on one line)"""
     done = subprocess.run([WEFT, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
                           timeout=100, env={**os.environ, "OPENCL_LAYERS": LAYER, "WEFT_LAYER_FAULT": fault,
-                                            "XDG_CACHE_HOME": os.path.abspath(cache)})
+                                            "XDG_CACHE_HOME": os.path.abspath(cache), **extra})
     return done.returncode, " ".join(done.stdout.split())
 
 
@@ -55,4 +57,16 @@ with tempfile.TemporaryDirectory() as folder:
         check(code == 0, f"{command} --avoid: {out}")
     code, out = run("tune", "-d", "0", "--show", "--avoid", "winnograd-4")
     check(code == 3 and "did you mean winograd-4" in out, f"a kernel that does not exist: {out}")
+
+    # PoCL has a cache of its own; the same driver under another name has not.
+    sizes = []
+    for number in range(3):
+        code, out = run("train", "-d", "0", "--net", "small.net", "--data", "data", "-e", "1", "-v", "--out",
+                        f"cached-{number}", cache="cached", WEFT_LAYER_FAKE="mali-old")
+        found = re.search(r"(\d+) of (\d+) programs were in the cache", out)
+        check(code == 0 and found, f"the hit rate: {out}")
+        hits, builds = map(int, found.groups()) if found else (0, 0)
+        check(builds > 0 and hits == (builds if number else 0), f"start {number}: {hits} of {builds} in the cache")
+        sizes.append({p.name: p.stat().st_size for p in pathlib.Path("cached/weft").glob("*.bin")})
+    check(sizes[0] and sizes[1] == sizes[2] == sizes[0], f"the cache grows: {sizes}")
 finish()

@@ -80,6 +80,7 @@ struct ocl_device {
     uint64_t fingerprint;      /* of device and driver, part of those of configs */
     const char *build_options; /* for quirks of its driver; "" for none */
     char *cache_dir;           /* NULL: programs are not cached */
+    int builds, cache_hits;    /* of programs; those from the cache */
     char *avoided;             /* names of algorithms that are not used; NULL: none */
     struct ocl_test_results *test_results; /* of known-answer tests; may be NULL */
     struct ocl_program *programs;

@@ -3,6 +3,7 @@
  * cache on disk; those that a list requests together are built as one. */
 #include "opencl/runtime/program.h"
 #include "opencl/runtime/program_bundle.h"
+#include "opencl/runtime/quirk.h"
 
 #include "util/hash.h"
 
@@ -113,6 +114,7 @@ static bool build_from_cache(struct ocl_device *d, struct build *b)
     if (!error)
         error = clBuildProgram(b->program, 1, &d->id, b->options, NULL, NULL);
     b->from_cache = !error;
+    d->cache_hits += !error;
     if (error && b->program) {
         clReleaseProgram(b->program);
         b->program = NULL;
@@ -122,6 +124,7 @@ static bool build_from_cache(struct ocl_device *d, struct build *b)
 
 static enum weft_status build(struct ocl_device *d, struct build *b, bool use_cache)
 {
+    d->builds++;
     if (d->cache_dir)
         ocl_cache_key(d, b->text, b->bytes, b->options, b->key);
     if (d->cache_dir && use_cache && build_from_cache(d, b))
@@ -299,8 +302,22 @@ enum weft_status ocl_program_kernel(struct ocl_device *d, struct ocl_program *p,
                      ocl_error_name(error));
 }
 
+static void log_cache(const struct ocl_device *d)
+{
+    if (d->builds && d->cache_dir)
+        weft_log_message(d->base.context, WEFT_LOG_INFO,
+                         "opencl: %d of %d programs were in the cache, %s", d->cache_hits,
+                         d->builds, d->cache_dir);
+    else if (d->builds)
+        weft_log_message(
+            d->base.context, WEFT_LOG_INFO, "opencl: %d programs; %s", d->builds,
+            d->quirks & OCL_QUIRK_HAS_OWN_CACHE ? "the driver has a cache of its own"
+                                                : "they are not cached");
+}
+
 void ocl_programs_destroy(struct ocl_device *d)
 {
+    log_cache(d);
     while (d->programs) {
         struct ocl_program *p = d->programs;
         d->programs = p->next;
