@@ -57,13 +57,18 @@ struct weft_device_info {
     size_t max_work_group_size;
     bool fp16, fp64;                /* half and double arithmetic in kernels */
     enum weft_kernel_family family; /* what WEFT_FAMILY_AUTO selects on this device */
+    /* Index of an earlier device that is the same hardware through another driver, and
+     * how that is known: "its PCI address"; -1 and "": there is none. */
+    int same_as;
+    char same_by[32];
 };
 
 /* Index of the host backend, beside its place at the end of the list. */
 enum { WEFT_HOST_DEVICE = -1 };
 
 /* Describes the device at `index`, counted from 0. The order is by kind as in the enum,
- * then by PCI address, platform and name, so it does not change from run to run.
+ * then by PCI address, platform and name, drivers of the hardware's vendor before those
+ * that serve any (rusticl, Clover, clvk, PoCL), so it does not change from run to run.
  * WEFT_ERR_ARG beyond the last, which leaves weft_error() as it was: loop until then. */
 WEFT_API enum weft_status weft_device_info(const weft_context *context, int index,
                                            struct weft_device_info *out, size_t size);

@@ -302,7 +302,8 @@ struct weft_device {
 struct weft_device_candidate {
     struct weft_device_info info;
     const struct weft_backend *backend;
-    void *handle; /* for open(); cl_device_id */
+    void *handle;     /* for open(); cl_device_id */
+    uint8_t uuid[16]; /* all zero: unknown */
 };
 
 /* devices.c, for the enumeration of a backend */

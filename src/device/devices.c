@@ -62,6 +62,25 @@ enum weft_status weft_device_failure_add(weft_context *ctx, const char *format, 
     return WEFT_OK;
 }
 
+/* "pci:0000:01:00.0" of an id. */
+enum { PCI_CHARS = 16 };
+
+static bool has_pci(const struct weft_device_info *info)
+{
+    return !strncmp(info->id, "pci:", 4);
+}
+
+/* Drivers that serve the hardware of any vendor come after those of one. */
+static bool is_portable(const struct weft_device_info *info)
+{
+    static const char *const platforms[] = {"rusticl", "Clover", "clvk",
+                                            "Portable Computing Language"};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(platforms); i++)
+        if (!strcmp(info->platform, platforms[i]))
+            return info->kind != WEFT_DEVICE_CPU;
+    return false;
+}
+
 static int compare_candidates(const void *left, const void *right)
 {
     const struct weft_device_info *a =
@@ -70,15 +89,73 @@ static int compare_candidates(const void *left, const void *right)
         &((const struct weft_device_candidate *)right)->info;
     if (a->kind != b->kind)
         return a->kind < b->kind ? -1 : 1;
-    bool a_pci = !strncmp(a->id, "pci:", 4), b_pci = !strncmp(b->id, "pci:", 4);
+    bool a_pci = has_pci(a), b_pci = has_pci(b);
     if (a_pci != b_pci)
         return a_pci ? -1 : 1;
-    int order = a_pci ? strcmp(a->id, b->id) : 0;
+    int order = a_pci ? strncmp(a->id, b->id, PCI_CHARS) : 0;
+    if (!order)
+        order = is_portable(a) - is_portable(b);
     if (!order)
         order = strcmp(a->platform, b->platform);
     if (!order)
         order = strcmp(a->name, b->name);
     return order ? order : a->device_index - b->device_index;
+}
+
+static bool is_gpu(const struct weft_device_info *info)
+{
+    return info->kind == WEFT_DEVICE_DISCRETE || info->kind == WEFT_DEVICE_INTEGRATED;
+}
+
+/* The number of GPUs of a platform that have a name. */
+static int count_named(const struct weft_devices *d, const struct weft_device_info *like)
+{
+    int count = 0;
+    for (int i = 0; i < d->count; i++)
+        count += d->found[i].info.platform_index == like->platform_index &&
+                 !strcmp(d->found[i].info.name, like->name);
+    return count;
+}
+
+/* Evidence that two devices are the same hardware; NULL: they are not. Drivers of GPUs
+ * do not name hardware alike, and two cards of a kind have one name: it counts only where
+ * an address is missing and each platform has one such GPU. */
+static const char *same_by(const struct weft_devices *d,
+                           const struct weft_device_candidate *x,
+                           const struct weft_device_candidate *y)
+{
+    static const uint8_t unknown[sizeof(x->uuid)];
+    const struct weft_device_info *a = &x->info, *b = &y->info;
+    if (a->platform_index == b->platform_index || a->kind == WEFT_DEVICE_HOST ||
+        b->kind == WEFT_DEVICE_HOST)
+        return NULL;
+    if (a->kind == WEFT_DEVICE_CPU && b->kind == WEFT_DEVICE_CPU)
+        return "this machine's processor";
+    if (has_pci(a) && has_pci(b))
+        return strncmp(a->id, b->id, PCI_CHARS) ? NULL : "its PCI address";
+    if (memcmp(x->uuid, unknown, sizeof(unknown)) &&
+        !memcmp(x->uuid, y->uuid, sizeof(unknown)))
+        return "its UUID";
+    return is_gpu(a) && is_gpu(b) && !strcmp(a->name, b->name) &&
+                   count_named(d, a) == 1 && count_named(d, b) == 1
+               ? "its name"
+               : NULL;
+}
+
+/* Each device has the index of the first that is the same. */
+static void find_same(struct weft_devices *d)
+{
+    for (int i = 0; i < d->count; i++) {
+        struct weft_device_info *info = &d->found[i].info;
+        info->same_as = -1;
+        for (int k = 0; k < i && info->same_as < 0; k++) {
+            const char *by = same_by(d, &d->found[k], &d->found[i]);
+            if (!by || d->found[k].info.same_as >= 0)
+                continue;
+            info->same_as = k;
+            snprintf(info->same_by, sizeof(info->same_by), "%s", by);
+        }
+    }
 }
 
 enum weft_status weft_devices_enumerate(weft_context *ctx, bool opencl)
@@ -93,6 +170,7 @@ enum weft_status weft_devices_enumerate(weft_context *ctx, bool opencl)
                  "the children only, or call exec() in them"));
     WEFT_TRY(weft_backend_cpu.enumerate(ctx));
     qsort(d->found, (size_t)d->count, sizeof(*d->found), compare_candidates);
+    find_same(d);
     return WEFT_OK;
 }
 

@@ -81,8 +81,8 @@ static const char *suggest(const struct weft_devices *d, const char *selector,
     return weft_suggestion(selector, words, count, close);
 }
 
-/* Index of the only device whose name, platform or id contains `part`; -1: none, -2:
- * several. */
+/* Index of the only device whose name, platform or id contains `part`, or of the first
+ * driver of the only one; -1: none, -2: several. */
 static int find_by_name(const struct weft_devices *d, const char *part)
 {
     int match = -1;
@@ -91,9 +91,9 @@ static int find_by_name(const struct weft_devices *d, const char *part)
         if (!contains(info->name, part) && !contains(info->platform, part) &&
             !contains(info->id, part))
             continue;
-        if (match >= 0)
+        if (match >= 0 && info->same_as != match)
             return -2;
-        match = i;
+        match = match >= 0 ? match : i;
     }
     return match;
 }

@@ -89,6 +89,18 @@ for format in human md csv json; do
     harmless "$dir/pair.html" html compare
 done
 
+# --- one device through two drivers
+twice=(env OPENCL_LAYERS="$layer" WEFT_LAYER_FAULT=platforms-twice
+    XDG_CACHE_HOME="$dir/twice")
+for known in 'nvidia/PCI address' 'intel/UUID' 'amd/name' '/machine.s processor'; do
+    expect 0 "1 is the hardware of 0 through .*, by .* ${known#*/}; -d all takes 0" \
+        "${twice[@]}" WEFT_LAYER_FAKE="${known%%/*}" "$weft" devices
+done
+expect 0 '"same_as": ?0' "${twice[@]}" "$weft" devices -f json
+expect 0 'Left out 1 .*the hardware of 0' \
+    "${twice[@]}" "$weft" bench launch -d all --quick --time 0.05s
+expect 0 'chosen by "portable"' "${twice[@]}" "$weft" tune -d portable --show
+
 # --- kernels that do not build are no wrong results
 expect 1 'act .* BUILD FAILED .*does not build on ' bash -c \
     'plant build-fails "$weft" verify -d 0 --family vec --op act --cases 1 --tiny'

@@ -132,6 +132,23 @@ static cl_command_queue CL_API_CALL hang_queue(cl_context context, cl_device_id 
         name, .calls.clGetDeviceInfo = call, .number = __VA_ARGS__ \
     }
 
+/* Each platform and its devices through a second driver. */
+static cl_int CL_API_CALL platforms_twice(cl_uint room, cl_platform_id *ids,
+                                          cl_uint *count)
+{
+    cl_platform_id own[32];
+    cl_uint n = 0;
+    cl_int error = layer_next.clGetPlatformIDs(LAYER_COUNT(own), own, &n);
+    if (error)
+        return error;
+    layer_report_triggered();
+    for (cl_uint i = 0; ids && i < 2 * n && i < room; i++)
+        ids[i] = own[i % n];
+    if (count)
+        *count = 2 * n;
+    return CL_SUCCESS;
+}
+
 const struct layer_fault layer_answer_faults[] = {
     INFO("name-unended", unended, CL_DEVICE_NAME),
     INFO("name-endless", endless, CL_DEVICE_NAME),
@@ -166,5 +183,6 @@ const struct layer_fault layer_answer_faults[] = {
     {"ids-one-more", .calls.clGetDeviceIDs = one_more_id},
     {"context-crash", .calls.clCreateContext = crash_context},
     {"queue-hang", .calls.clCreateCommandQueue = hang_queue},
+    {"platforms-twice", .calls.clGetPlatformIDs = platforms_twice},
     {0},
 };

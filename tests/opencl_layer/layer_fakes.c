@@ -22,6 +22,7 @@
 #define DRIVER(text)     LAYER_TEXT(CL_DRIVER_VERSION, text)
 #define VERSION(text)    LAYER_TEXT(CL_DEVICE_VERSION, text)
 #define EXTENSIONS(text) LAYER_TEXT(CL_DEVICE_EXTENSIONS, text)
+#define UUID(text)       LAYER_TEXT(0x106A, text) /* CL_DEVICE_UUID_KHR */
 #define BASE_EXTENSIONS  "cl_khr_byte_addressable_store cl_khr_global_int32_base_atomics "
 
 const struct layer_fake layer_fakes[] = {
@@ -81,7 +82,8 @@ const struct layer_fake layer_fakes[] = {
       DRIVER("22.43.24595.41"), UNIFIED(CL_TRUE),
       EXTENSIONS(BASE_EXTENSIONS "cl_khr_fp16 cl_khr_subgroups cl_intel_subgroups "
                                  "cl_intel_required_subgroup_size "
-                                 "cl_intel_subgroups_short ")}},
+                                 "cl_intel_subgroups_short cl_khr_device_uuid "),
+      UUID("0123456789abcde")}},
     {"mali",
      {IS(CL_DEVICE_TYPE_GPU), PLATFORM("ARM Platform"), VENDOR("ARM"),
       DEVICE("Mali-G610"), GROUP(1024), LOCAL(32 * KIB), LOCAL_IS(CL_GLOBAL), UNITS(4),

@@ -16,7 +16,8 @@ enum {
     QUERY_PCI_SLOT_NV = 0x4009,   /* uint: device * 8 + function */
     QUERY_PCI_DOMAIN_NV = 0x400A, /* uint */
     QUERY_TOPOLOGY_AMD = 0x4037,  /* 24 bytes, the last three: bus, device, function */
-    AMD_TOPOLOGY_BYTES = 24
+    AMD_TOPOLOGY_BYTES = 24,
+    QUERY_UUID_KHR = 0x106A /* 16 bytes */
 };
 
 struct pci {
@@ -227,8 +228,9 @@ bool ocl_supports_tile_family(const struct weft_device_info *info)
            info->local_mem_bytes >= OCL_TILE_MIN_LOCAL_BYTES;
 }
 
-static void describe(struct queries *q, struct weft_device_info *info)
+static void describe(struct queries *q, struct weft_device_candidate *found)
 {
+    struct weft_device_info *info = &found->info;
     char extensions[16384];
     query_text(q, CL_DEVICE_NAME, info->name, sizeof(info->name));
     query_text(q, CL_DEVICE_VENDOR, info->vendor, sizeof(info->vendor));
@@ -249,6 +251,8 @@ static void describe(struct queries *q, struct weft_device_info *info)
     info->fp64 = has_extension(extensions, "cl_khr_fp64");
     info->family = ocl_supports_tile_family(info) ? c.family : WEFT_FAMILY_VEC;
     set_id(q, extensions, info);
+    if (has_extension(extensions, "cl_khr_device_uuid"))
+        query(q, QUERY_UUID_KHR, sizeof(found->uuid), found->uuid);
 }
 
 /* Buffers hold numbers as the device has them, and we write them as this machine does. */
@@ -319,7 +323,7 @@ static enum weft_status enumerate_platform(weft_context *ctx, cl_platform_id pla
         found.info.device_index = (int)i;
         memcpy(found.info.platform, name, sizeof(name));
         struct queries queries = {ids[i], CL_SUCCESS};
-        describe(&queries, &found.info);
+        describe(&queries, &found);
         const char *why = unusable_reason(&queries, &found.info);
         if (why && queries.error)
             status =

@@ -84,6 +84,12 @@ static void measure(struct all_devices_run *a, int index)
     size_t size;
     if (weft_device_info(a->app->context, index, &info))
         return;
+    if (info.same_as >= 0) {
+        term_print("%sLeft out%s  %d  %s, %s: the hardware of %d through another driver",
+                   term_style_begin(stderr, TERM_BOLD), term_style_end(stderr), index,
+                   info.name, app_platform_name(&info), info.same_as);
+        return;
+    }
     unlink(a->files.file);
     build_command(a, index, words, texts);
     snprintf(activity, sizeof(activity), "Measuring on %s", info.name);

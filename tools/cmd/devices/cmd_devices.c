@@ -74,6 +74,7 @@ static const struct table_column columns[] = {
     {.key = "fp16"},
     {.key = "fp64"},
     {.key = "family", .title = "Kernels", .left = true},
+    {.key = "same_as"},
 };
 enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 
@@ -151,6 +152,7 @@ static void add_row(struct table *t, int index, bool chosen,
     table_bool(t, d->fp16, "");
     table_bool(t, d->fp64, "");
     table_text(t, app_kernel_family_name(d, 0));
+    table_int(t, d->same_as);
 }
 
 /* -v: every field, one block per device. */
@@ -215,6 +217,17 @@ static void gather_diagnostics(struct app *app, const struct doctor *doctor,
     for (int i = 0; i < doctor->count; i++)
         if (doctor->findings[i].severity == DOCTOR_ERROR)
             doctor_format_finding(&doctor->findings[i], add_text(list));
+}
+
+static void show_same(struct app *app)
+{
+    struct weft_device_info d, first;
+    for (int i = 0; !weft_device_info(app->context, i, &d); i++)
+        if (d.same_as >= 0 && !weft_device_info(app->context, d.same_as, &first))
+            term_line(0,
+                      "%d is the hardware of %d through another driver, by %s; -d all "
+                      "takes %d.",
+                      i, d.same_as, d.same_by, d.same_as);
 }
 
 static void show_diagnostics(const struct diagnostics *list, bool usable)
@@ -284,6 +297,8 @@ static enum app_exit list_devices(struct app *app, const struct doctor *doctor)
     }
     if (!fields)
         table_write(&t);
+    if (format == TABLE_HUMAN)
+        show_same(app);
     struct diagnostics diagnostics = {0};
     gather_diagnostics(app, doctor, &diagnostics);
     if (format == TABLE_HUMAN)
