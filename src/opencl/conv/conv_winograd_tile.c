@@ -41,11 +41,11 @@ static bool is_small(const struct ocl_device *device, const struct winograd *job
 /* Estimated time, in multiply-adds of a matrix product. */
 enum { LAUNCHES_MORE = 3 };
 
-static double direct_cost(const struct winograd *job)
+static double direct_cost(const struct ocl_device *device, const struct winograd *job)
 {
     const struct weft_conv *s = &job->shape;
     double in = s->c, out = s->k, pixels = (double)s->n * s->out_h * s->out_w;
-    return 9 * pixels * in * out + OCL_MACS_PER_FLOAT * 9 * in * out;
+    return 9 * pixels * in * out + ocl_macs_per_float(device) * 9 * in * out;
 }
 
 /* Transforms read x and the products and write y and the transformed inputs, or read x
@@ -65,7 +65,8 @@ static double cost_of(const struct ocl_device *device, const struct winograd *jo
     }
     double weights = (times * elements + 9) * in * out;
     return positions * in * out +
-           OCL_MACS_PER_FLOAT * ((2 * positions + pixels) * (in + out) + weights) +
+           ocl_macs_per_float(device) *
+               ((2 * positions + pixels) * (in + out) + weights) +
            LAUNCHES_MORE * ocl_launch_macs(device);
 }
 
@@ -74,7 +75,7 @@ static bool is_preferred(const struct ocl_device *device, const struct winograd 
                          enum ocl_conv_pass pass, const struct weft_problem *problem)
 {
     const double margin = 1.1, cost = cost_of(device, job);
-    if (margin * cost >= direct_cost(job))
+    if (margin * cost >= direct_cost(device, job))
         return false;
     for (int other = 2; other <= 4; other++) {
         struct winograd candidate = winograd_of(pass, problem, other);

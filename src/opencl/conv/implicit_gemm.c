@@ -3,6 +3,7 @@
  * (split-K) where the result alone does not occupy the device. */
 #include "opencl/conv/implicit_gemm.h"
 #include "opencl/runtime/primitives.h"
+#include "opencl/runtime/quirk.h"
 
 #include "shared/partial_sums.h"
 #include "shared/strided_dgrad.h"
@@ -149,6 +150,11 @@ int ocl_gemm_max_split_k(const struct ocl_device *device, const struct ocl_gemm 
     return splits ? (int)splits : 1;
 }
 
+double ocl_macs_per_float(const struct ocl_device *device)
+{
+    return device->quirks & OCL_QUIRK_HIGH_BANDWIDTH ? 25 : 54;
+}
+
 double ocl_launch_macs(const struct ocl_device *device)
 {
     const double of_a_unit = 1e6; /* 5 us at 128 a clock, 1.6 GHz */
@@ -161,7 +167,7 @@ double ocl_gemm_split_k_macs(const struct ocl_device *device, const struct ocl_g
     if (splits == 1)
         return 0;
     double moved = (2.0 * splits + 1) * (double)partial_stride(p);
-    return OCL_MACS_PER_FLOAT * moved +
+    return ocl_macs_per_float(device) * moved +
            (p->pass == OCL_PASS_BWD_WEIGHTS ? 0 : ocl_launch_macs(device));
 }
 

@@ -41,10 +41,10 @@ size_t ocl_gemm_work_groups(const struct ocl_gemm *p, int m, int n);
 enum { OCL_WORK_GROUPS_PER_COMPUTE_UNIT = 4 };
 int ocl_gemm_choose_split_k(const struct ocl_device *device, const struct ocl_gemm *p,
                             int m, int n, int step);
-/* Estimated time in multiply-adds of a GEMM at the device's peak: of floats of main
- * memory at OCL_MACS_PER_FLOAT, or less; of a launch; of the partial sums of splits,
- * which the optimizer reads in the weight gradient. */
-enum { OCL_MACS_PER_FLOAT = 54 };
+/* Estimated time in multiply-adds of a GEMM at the device's peak: of a float of main
+ * memory, or less; of a launch; of the partial sums of splits, which the optimizer reads
+ * in the weight gradient. */
+double ocl_macs_per_float(const struct ocl_device *device);
 double ocl_launch_macs(const struct ocl_device *device);
 double ocl_gemm_split_k_macs(const struct ocl_device *device, const struct ocl_gemm *p,
                              int splits);

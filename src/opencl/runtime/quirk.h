@@ -17,7 +17,10 @@ enum {
      * occupies at least OCL_EXECUTION_UNITS, a sub-slice (Intel's own driver). */
     OCL_QUIRK_COUNTS_EXECUTION_UNITS = 8,
     /* Has clang's __builtin_prefetch. */
-    OCL_QUIRK_HAS_PREFETCH = 16
+    OCL_QUIRK_HAS_PREFETCH = 16,
+    /* Its main memory is stacked on the chip (HBM), with two to three times the bytes for
+     * each multiplication. */
+    OCL_QUIRK_HIGH_BANDWIDTH = 32
 };
 
 enum { OCL_EXECUTION_UNITS = 8 };

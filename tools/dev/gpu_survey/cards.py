@@ -49,7 +49,9 @@ class Card:
     def driver_properties(self):
         """As the recorder's arguments."""
         memory = self.memory_gb << 30
-        given = {"name": self.name, "memory": memory, "largest": memory, **self.properties}
+        # AMD's driver reports the chip.
+        name = self.target if self.vendor == "amd" else self.name
+        given = {"name": name, "memory": memory, "largest": memory, **self.properties}
         return [f"{key}={value}" for key, value in given.items()]
 
 
