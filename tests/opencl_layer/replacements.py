@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kernels that the compiler refuses are replaced, and not tried again; those of --avoid are not used.
-Programs are built once, and the cache does not grow.
+Programs are built once, and the cache does not grow. -d fastest does not choose a slow device.
 
 Usage: replacements.py WEFT LAYER"""
 import os
@@ -57,6 +57,15 @@ with tempfile.TemporaryDirectory() as folder:
         check(code == 0, f"{command} --avoid: {out}")
     code, out = run("tune", "-d", "0", "--show", "--avoid", "winnograd-4")
     check(code == 3 and "did you mean winograd-4" in out, f"a kernel that does not exist: {out}")
+
+    # Where launches take long the host backend is faster; the result is kept.
+    words = ("eval", "-d", "fastest", "avoid/last.safetensors", "--data", "data")
+    code, out = run(*words, WEFT_LAYER_DELAY="launches:20", XDG_STATE_HOME=folder + "/slow")
+    check(code == 0 and "host backend [fastest with this network]" in out, f"a slow device: {out}")
+    code, out = run(*words, XDG_STATE_HOME=folder + "/slow")
+    check(code == 0 and "host backend [fastest with this network when last measured]" in out, f"not kept: {out}")
+    code, out = run("tune", "-d", "fastest", "--show")
+    check(code == 2 and "no network to measure" in out, f"-d fastest without a network: {out}")
 
     # PoCL has a cache of its own; the same driver under another name has not.
     sizes = []

@@ -74,8 +74,9 @@ const struct args_option app_device_options[] = {
      APP_OPTION(ARGS_TEXT, device),
      .value = "DEV",
      .help =
-         "an index of `weft devices`, gpu, igpu, cpu (the host backend), clinfo's P:D "
-         "or part of the name; default: $WEFT_DEVICE, else the best"},
+         "an index of `weft devices`, gpu, igpu, cpu (the host backend), fastest (with "
+         "this network), clinfo's P:D or part of the name; default: $WEFT_DEVICE, "
+         "else the best"},
     {.name = "family",
      APP_OPTION(ARGS_CHOICE, family),
      .value = "auto|vec|tile|sg|mma",
@@ -253,6 +254,16 @@ static double device_timeout(void)
     return isfinite(seconds) && seconds > 0 ? seconds : 0;
 }
 
+struct weft_device_params app_device_params(const struct app *app)
+{
+    return *weft_device_params(.family = (enum weft_kernel_family)app->options->family,
+                               .gemm = (enum weft_gemm_provider)app->options->gemm,
+                               .avoid = app->options->avoid,
+                               .no_tuning = app->options->tuning == APP_TUNING_OFF,
+                               .queue_seconds = app->options->nice ? 0.012 : 0,
+                               .timeout = device_timeout());
+}
+
 enum app_exit app_open_device(struct app *app)
 {
     const char *selector = app_requested_device(app), *reason = "";
@@ -260,8 +271,13 @@ enum app_exit app_open_device(struct app *app)
     enum app_exit code = app_create_context(app, !host, false);
     if (code || app->device)
         return code;
-    enum weft_status status =
-        weft_device_find(app->context, selector, &app->device_index, &reason);
+    enum weft_status status = WEFT_OK;
+    if (selector && !strcasecmp(selector, "fastest"))
+        code = app_find_fastest(app, &app->device_index, &reason);
+    else
+        status = weft_device_find(app->context, selector, &app->device_index, &reason);
+    if (code)
+        return code;
     if (!status)
         status = weft_device_info(app->context, app->device_index, &app->info);
     if (status)
@@ -269,13 +285,7 @@ enum app_exit app_open_device(struct app *app)
     print_device(app, reason);
     if (app->info.kind != WEFT_DEVICE_HOST)
         crash_handler_set_device(&app->info);
-    struct weft_device_params params =
-        *weft_device_params(.family = (enum weft_kernel_family)app->options->family,
-                            .gemm = (enum weft_gemm_provider)app->options->gemm,
-                            .avoid = app->options->avoid,
-                            .no_tuning = app->options->tuning == APP_TUNING_OFF,
-                            .queue_seconds = app->options->nice ? 0.012 : 0,
-                            .timeout = device_timeout());
+    struct weft_device_params params = app_device_params(app);
     term_wait_begin("Opening the device");
     status = weft_device_open(app->context, app->device_index, &params, &app->device);
     term_wait_end();

@@ -70,6 +70,9 @@ struct app {
     /* The network that was read last: a pipe can be read only once. */
     char *net_spec;
     char *net_text; /* NULL: none */
+    /* For -d fastest: the model that predicts, or the network that is trained and the
+     * size of its input, "28x28x1"; NULL: by the network. */
+    const char *model_spec, *train_spec, *train_input;
     struct dataset_prefetch prefetch;
     double start; /* of the command, as term_seconds */
 };
@@ -101,6 +104,13 @@ enum app_exit app_create_context(struct app *app, bool opencl, bool fresh);
 
 /* The selector of -d or $WEFT_DEVICE, or NULL. */
 const char *app_requested_device(const struct app *app);
+
+/* Parameters of the device by the options. */
+struct weft_device_params app_device_params(const struct app *app);
+
+/* fastest.c. The device on which the network of app->model_spec or train_spec takes the
+ * least time, measured or remembered. */
+enum app_exit app_find_fastest(struct app *app, int *index, const char **reason);
 
 /* Creates the context, selects and opens the device, and prints it on stderr, unless one
  * is open. */

@@ -277,6 +277,7 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
     struct app *app = evaluation->app;
     struct weft_model_info info;
     enum app_exit code = tta_check_options(app);
+    app->model_spec = path;
     if (code || (code = app_open_device(app)) ||
         (code = app_load_model(app, path, &evaluation->model)) ||
         (code = decision_read(app, evaluation->model, &evaluation->decision)))

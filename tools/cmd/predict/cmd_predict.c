@@ -238,6 +238,7 @@ static enum app_exit prepare(struct prediction *prediction, const char *model)
 {
     struct app *app = prediction->app;
     struct weft_model_info info;
+    app->model_spec = model;
     enum app_exit code = app_open_device(app);
     if (code || (code = app_load_model(app, model, &prediction->model)))
         return code;

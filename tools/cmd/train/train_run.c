@@ -329,6 +329,8 @@ static enum app_exit train(struct train_session *session, const struct train_opt
     set_reading(session, o);
     if (!code && !o->resume)
         app_prefetch_dataset(app, o->data ? o->data : "fashion-mnist", WEFT_SPLIT_TRAIN);
+    app->train_input = o->input;
+    app->train_spec = o->resume || o->from ? NULL : o->net ? o->net : "small";
     if (code || (code = app_open_device(app)))
         return code;
     session->audit = o->audit;
