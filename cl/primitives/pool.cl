@@ -57,8 +57,12 @@
 #define UNROLL_CHUNK CHUNK
 #else
 #define UNROLL_R     1
-#define UNROLL_S     1
 #define UNROLL_CHUNK 1
+#if !ROWS && POOL_R * POOL_S > 16
+#define UNROLL_S (POOL_S < 8 ? POOL_S : 8) /* loads in flight */
+#else
+#define UNROLL_S 1
+#endif
 #endif
 
 /* All windows are inside the image. */

@@ -77,10 +77,12 @@ def elements(moved):
 
 
 def pool_forward(call):
+    """Large windows: up to 8 loads of a row together (cl/primitives/pool.cl)."""
     out = call["items"] * call["VW"]
     area = call["POOL_R"] * call["POOL_S"]
     scale = call["H"] * call["W"] / (call["POOL_OUT_H"] * call["POOL_OUT_W"])
-    return 4.0 * out * min(scale, area) + 5.0 * out, area
+    rounds = area if area <= 16 else up(area, min(call["POOL_S"], 8))
+    return 4.0 * out * min(scale, area) + 5.0 * out, rounds
 
 
 def pool_backward(call):
