@@ -37,6 +37,7 @@ static const struct tile tiles[] = {
     {128, 32, 16, 8, 4, 58, NULL},      {64, 32, 16, 8, 4, 55, NULL},
     {64, 32, 16, 4, 4, 45, NULL},       {32, 32, 16, 4, 4, 40, NULL},
     {64, 16, 16, 4, 4, 35, NULL},       {16, 64, 16, 4, 4, 35, NULL},
+    {16, 32, 16, 4, 4, 33, NULL},
 };
 
 /* Most accumulators of a work-item that compilers keep in registers, with vector loads of
