@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Drivers that fail when their queue holds much, as those of GPUs do, or compile late. */
+/* Drivers that fail when their queue holds much, as those of GPUs do, or compile late;
+ * and one that counts transfers. */
 #include "opencl_layer/layer.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LAUNCH_PARAMETERS                                                         \
@@ -90,6 +93,41 @@ static cl_int CL_API_CALL late_binary(cl_program program, cl_program_info what,
     return layer_next.clGetProgramInfo(program, what, size, value, size_ret);
 }
 
+/* ---- transfers are counted ---- */
+
+static unsigned transfers;
+
+static void print_transfers(void)
+{
+    fprintf(stderr, "layer: %u transfers\n", transfers);
+}
+
+static void count_transfer(void)
+{
+    layer_report_triggered();
+    if (!__atomic_fetch_add(&transfers, 1, __ATOMIC_RELAXED))
+        atexit(print_transfers);
+}
+
+static cl_int CL_API_CALL count_read(cl_command_queue queue, cl_mem mem, cl_bool wait,
+                                     size_t offset, size_t size, void *to, cl_uint waits,
+                                     const cl_event *events, cl_event *event)
+{
+    count_transfer();
+    return layer_next.clEnqueueReadBuffer(queue, mem, wait, offset, size, to, waits,
+                                          events, event);
+}
+
+static cl_int CL_API_CALL count_write(cl_command_queue queue, cl_mem mem, cl_bool wait,
+                                      size_t offset, size_t size, const void *from,
+                                      cl_uint waits, const cl_event *events,
+                                      cl_event *event)
+{
+    count_transfer();
+    return layer_next.clEnqueueWriteBuffer(queue, mem, wait, offset, size, from, waits,
+                                           events, event);
+}
+
 #define LAUNCH(name, call, ...)                                           \
     {                                                                     \
         name, .calls.clEnqueueNDRangeKernel = call, .number = __VA_ARGS__ \
@@ -102,5 +140,7 @@ const struct layer_fault layer_queue_faults[] = {
     LAUNCH("launch-hang", launch_for_ever, 0),
     {"late-compiler",
      .calls = {.clCreateKernel = compile_kernel, .clGetProgramInfo = late_binary}},
+    {"transfers-counted",
+     .calls = {.clEnqueueReadBuffer = count_read, .clEnqueueWriteBuffer = count_write}},
     {0},
 };

@@ -254,11 +254,12 @@ static cl_int CL_API_CALL read_zeros(READ_PARAMETERS)
 /* A read returns the result of the previous read, if that had the same size. */
 static cl_int CL_API_CALL read_stale(READ_PARAMETERS)
 {
+    (void)wait; /* the bytes are changed behind the read */
     layer_report_triggered();
     static char *kept;
     static size_t kept_size;
     char *now = malloc(size);
-    cl_int error = layer_next.clEnqueueReadBuffer(queue, mem, wait, offset, size, to,
+    cl_int error = layer_next.clEnqueueReadBuffer(queue, mem, CL_TRUE, offset, size, to,
                                                   waits, events, event);
     memcpy(now, to, size);
     if (kept_size == size)
@@ -286,7 +287,8 @@ static cl_int CL_API_CALL read_shifted(READ_PARAMETERS)
 
 static cl_int CL_API_CALL read_flipped(READ_PARAMETERS)
 {
-    cl_int error = layer_next.clEnqueueReadBuffer(queue, mem, wait, offset, size, to,
+    (void)wait; /* the bytes are changed behind the read */
+    cl_int error = layer_next.clEnqueueReadBuffer(queue, mem, CL_TRUE, offset, size, to,
                                                   waits, events, event);
     if (++calls % layer_active_fault->number)
         return error;

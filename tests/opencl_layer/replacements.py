@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kernels that the compiler refuses are replaced, and not tried again; those of --avoid are not used.
-Programs are built once, and the cache does not grow. -d fastest does not choose a slow device.
+Programs are built once, and the cache does not grow. -d fastest does not choose a slow device. Steps
+transfer nothing.
 
 Usage: replacements.py WEFT LAYER"""
 import os
@@ -66,6 +67,18 @@ with tempfile.TemporaryDirectory() as folder:
     check(code == 0 and "host backend [fastest with this network when last measured]" in out, f"not kept: {out}")
     code, out = run("tune", "-d", "fastest", "--show")
     check(code == 2 and "no network to measure" in out, f"-d fastest without a network: {out}")
+
+    # A step on data that the device holds transfers nothing: an epoch has 36 of them. The first run
+    # also tests new kernels.
+    counts = []
+    for epochs in "1", "2", "4":
+        code, out = run("train", "-d", "0", "--net", "small.net", "--data", "data", "-e", epochs, "--out",
+                        f"count-{epochs}", fault="transfers-counted")
+        found = re.search(r"layer: (\d+) transfers", out)
+        check(code == 0 and found, f"transfers of {epochs} epochs: {out}")
+        counts.append(int(found.group(1)) if found else 0)
+    check(0 < (counts[2] - counts[1]) / 2 < 36, f"transfers of 1, 2 and 4 epochs: {counts}")
+    print(f"{(counts[2] - counts[1]) / 2} transfers an epoch, none of them a step's")
 
     # PoCL has a cache of its own; the same driver under another name has not.
     sizes = []

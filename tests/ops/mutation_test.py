@@ -68,7 +68,7 @@ HARMLESS = {
     "name-unended", "name-endless", "name-empty", "name-mute", "name-controls",
     "extensions-unended", "extensions-endless", "ids-one-more", "type-0",
     "units-all-ones", "vector-all-ones", "group-all-ones", "group-0", "group-mute",
-    "local-all-ones", "memory-all-ones", "largest-all-ones", "late-compiler", "platforms-twice",
+    "local-all-ones", "memory-all-ones", "largest-all-ones", "late-compiler", "platforms-twice", "transfers-counted",
 }
 DEADLY = ("-crash", "-hang")
 # Faults that the first of the DRIVER_WAYS finds.
