@@ -73,8 +73,8 @@ static const struct table_column columns[] = {
     {.key = "max_work_group_size"},
     {.key = "fp16"},
     {.key = "fp64"},
-    {.key = "family", .title = "Kernels", .left = true},
     {.key = "same_as"},
+    {.key = "family", .title = "Kernels", .left = true},
 };
 enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 
@@ -151,8 +151,8 @@ static void add_row(struct table *t, int index, bool chosen,
     table_int(t, (int64_t)d->max_work_group_size);
     table_bool(t, d->fp16, "");
     table_bool(t, d->fp64, "");
-    table_text(t, app_kernel_family_name(d, 0));
     table_int(t, d->same_as);
+    table_text(t, app_kernel_family_name(d, 0));
 }
 
 /* -v: every field, one block per device. */
