@@ -93,24 +93,45 @@ def test_disturbances():
     assert 0 <= meter.others < os.cpu_count() + 1, meter.others
 
 
+def net_of(shape, rows):
+    """A network of the rows (name, text, output), as `weft show` writes it: names are in the text."""
+    text = "\n".join([*(text for _, text, _ in rows), "optimizer sgd 0.1"])
+    return {**NET, "input": shape, "text": text, "layers": [
+        {"layer": name, "text": text.partition(" as=")[0], "output": output} for name, text, output in rows]}
+
+
 def test_network():
     net = network.read(NET)
     kinds = [layer.kind for layer in net.layers]
     assert kinds == ["conv", "relu", "max-pool", "flatten", "dense"], kinds
-    assert net.layers[4].place == (2, 2, 4) and net.layers[4].units == 2
+    assert network.chain(net)[4].place == (2, 2, 4) and net.layers[4].units == 2
     assert net.optimizer == network.Optimizer("sgd", 0.1, 0.8, False)
+    rows = [("conv1", "conv 8 3x5 stride=2 pad=same groups=2 as=a", "3x3x8"),
+            ("norm1", "batch-norm hard-swish", "3x3x8"), ("add1", "add a clip low=0", "3x3x8"),
+            ("pool1", "avg-pool 2 stride=1 pad=0,0,1,1", "3x3x8"), ("cat1", "concat a", "3x3x16"),
+            ("pool2", "global-avg-pool", "1x1x16"), ("dense1", "dense 2", "1x1x2")]
+    made = network.read(net_of([6, 6, 4], rows)).layers
+    assert [layer.inputs for layer in made] == [
+        (-1,), (0,), (1,), (2, 0), (3,), (4,), (5, 0), (6,), (7,), (8,)], made
+    assert made[0].pads == (0, 1, 1, 2) and made[0].stride == (2, 2) and made[0].groups == 2, made[0]
+    assert made[4].low == 0 and made[5].pads == (0, 0, 1, 1), made
+    assert network.read(NET).last_reads[1] == [0]
     for text, said in (
-        ("dropout 0.2", "do not support the layer 'dropout'"),
-        ("conv 4 3x3 groups=2", "do not support the option 'groups'"),
-        ("conv 4 3x3 stride=2", "without stride"),
+        ("attention 4", "do not support the layer 'attention'"),
+        ("conv 4 3x3 causal=yes", "do not support the option 'causal'"),
     ):
-        row = {"layer": "x1", "text": text, "output": "1x1x1"}
         try:
-            network.read({**NET, "layers": [row]})
+            network.read(net_of([6, 6, 1], [("x1", text, "1x1x1")]))
         except network.Unknown as error:
             assert said in str(error), error
         else:
             raise AssertionError(f"'{text}' was accepted")
+    for text in ("dropout 0.2", "conv 4 3x3 stride=2", "conv 4 3x3 groups=4", "max-pool 3x3 stride=1"):
+        try:
+            network.chain(network.read(net_of([6, 6, 4], [("x1", text, "4x4x4")])))
+        except network.Unknown:
+            continue
+        raise AssertionError(f"a chain has '{text}'")
 
 
 class Place:

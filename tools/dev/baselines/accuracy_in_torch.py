@@ -14,11 +14,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import types
 
 import in_torch
 import jobs
 import network
+import numpy as np
 import torch
 
 DATA = "/usr/share/datasets/fashion-mnist"
@@ -36,16 +36,16 @@ def by_weft(command, net, epochs, seed, device):
 
 def images_of(net, split):
     """Images with the mean 0 and the deviation 1 of the training images, and their labels."""
-    source = types.SimpleNamespace(data=DATA, net=net, mean=0, stddev=1)
-    x, train = (jobs.BenchmarkConfig.images(source, name) for name in (split, "train"))
-    y = torch.from_numpy(jobs.BenchmarkConfig.labels(source, split))
+    x, train = (jobs.images_of(DATA, name).reshape(-1, *net.input).astype(np.float32) / 255
+                for name in (split, "train"))
+    y = torch.from_numpy(jobs.labels_of(DATA, split).astype(np.int64))
     return in_torch.as_tensor((x - train.mean()) / train.std()), y
 
 
 def by_torch(net, epochs, seed, data):
     torch.manual_seed(seed)
     model = in_torch.build(net)
-    optimizer = in_torch.OPTIMIZERS[net.optimizer.kind](net.optimizer, model.parameters())
+    optimizer = in_torch.optimizer_of(net.optimizer, model)
     loss, (x, y), (test_x, test_y) = torch.nn.CrossEntropyLoss(), *data
     kept = torch.randperm(len(x))[: len(x) * 4 // 5]
     model.train()

@@ -7,6 +7,7 @@ import numpy as np
 from jax import lax
 
 import jobs
+import network
 
 version = jax.__version__
 LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -78,7 +79,7 @@ class Baseline:
     def __init__(self, job):
         self.job = job
         self.learned, self.moving = {}, {}
-        for layer in job.net.layers:
+        for layer in network.chain(job.net):
             for name in ("weight", "bias", "running_mean", "running_var"):
                 tensor = job.tensors.get(f"{layer.name}.{name}")
                 if tensor is not None and layer.kind in ("conv", "dense", "batch-norm"):

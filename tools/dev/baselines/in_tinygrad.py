@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad import Context, Device, Tensor, TinyJit, nn
 
 import jobs
+import network
 
 version = f"{importlib.metadata.version('tinygrad')}, {Device['CL'].device_name}"
 
@@ -43,7 +44,7 @@ LEARNED = ("weight", "bias")
 class Baseline:
     def __init__(self, job):
         self.job = job
-        self.layers = [MAKERS[layer.kind](layer) for layer in job.net.layers]
+        self.layers = [MAKERS[layer.kind](layer) for layer in network.chain(job.net)]
         self.learned = []
         for layer, own in zip(job.net.layers, self.layers):
             for name in LEARNED + ("running_mean", "running_var"):

@@ -11,6 +11,21 @@ import numpy as np
 import safetensors
 
 
+def images_of(data, split):
+    """The bytes of a folder of IDX files, or of an NPZ file, which has no test images."""
+    if data.endswith(".npz"):
+        return np.load(data)["train_images"]
+    with gzip.open(f"{data}/{split}-images-idx3-ubyte.gz") as file:
+        return np.frombuffer(file.read()[16:], np.uint8)
+
+
+def labels_of(data, split):
+    if data.endswith(".npz"):
+        return np.load(data)["train_labels"]
+    with gzip.open(f"{data}/{split}-labels-idx1-ubyte.gz") as file:
+        return np.frombuffer(file.read()[8:], np.uint8)
+
+
 class BenchmarkConfig:
     def __init__(self, source):
         about = json.load(source)
@@ -25,19 +40,16 @@ class BenchmarkConfig:
             metadata = file.metadata()
             names = [n for n in file.keys() if not n.startswith("optim.")]
             self.tensors = {name: file.get_tensor(name) for name in names}
-        self.mean = float(metadata["data.mean"])
-        self.stddev = float(metadata["data.deviation"])
+        self.mean, self.stddev = (np.array(metadata[f"data.{name}"].split(), np.float32)
+                                  for name in ("mean", "deviation"))
 
     def images(self, split):
         """Normalized images, [n][row][column][channel], of "train" or "t10k"."""
-        with gzip.open(f"{self.data}/{split}-images-idx3-ubyte.gz") as file:
-            bytes_ = np.frombuffer(file.read()[16:], np.uint8)
-        x = bytes_.reshape(-1, *self.net.input).astype(np.float32) / 255
-        return (x - np.float32(self.mean)) / np.float32(self.stddev)
+        x = images_of(self.data, split).reshape(-1, *self.net.input).astype(np.float32) / 255
+        return (x - self.mean) / self.stddev
 
     def labels(self, split):
-        with gzip.open(f"{self.data}/{split}-labels-idx1-ubyte.gz") as file:
-            return np.frombuffer(file.read()[8:], np.uint8).astype(np.int64)
+        return labels_of(self.data, split).astype(np.int64)
 
     def order(self, count):
         """Yields batches of shuffled indices, endlessly."""

@@ -60,7 +60,7 @@ def run(command, timeout, environment=None, text=None):
     except OSError as error:
         raise Failed(f"{command[0]}: {error.strerror}") from None
     if done.returncode:
-        words = (done.stderr + done.stdout).strip().splitlines()
+        words = (done.stderr or done.stdout).strip().splitlines()
         message = words[-1][:200] if words else "no message"
         raise Failed(f"exit code {done.returncode}: {message}")
     return done.stdout
