@@ -215,8 +215,24 @@ def test_weft_fails(place):
     assert done.returncode == 1 and "no such net" in done.stderr, done.stderr
 
 
+def test_portfolio(place):
+    """A comparison that is saved is not repeated."""
+    words = [sys.executable, ROOT / "tools/dev/baselines/portfolio", place.folder / "out", "--what",
+             "train,latency", "--nets", "small"]
+    more = ["--", "--weft", place.folder / "weft", "--venv", place.folder / "venv", "--data", place.folder,
+            "--only", "torch-tuned"]
+    for _ in range(2):
+        done = subprocess.run([*map(str, words + more)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "| small | train | 8 | 200 images/s | 4.00 [2.00 - 6.00] | torch-tuned 1 |" in done.stdout, done
+        assert "| small | latency | 1 | 5 ms | 4.00 [2.00 - 6.00] | torch-tuned 1 |" in done.stdout, done
+        place.script("weft", f"#!{sys.executable}\nimport sys\nsys.exit('weft is run again')\n")
+    done = subprocess.run([*map(str, words[:3] + ["--nets", "nosuch"])], capture_output=True, text=True)
+    assert done.returncode == 2 and "there is no nosuch" in done.stderr, done.stderr
+
+
 ALONE = (test_figures, test_disturbances, test_network)
-PLACED = (test_train, test_thresholds, test_gemm, test_latency, test_weft_fails)
+PLACED = (test_train, test_thresholds, test_gemm, test_latency, test_weft_fails, test_portfolio)
 for test in ALONE:
     test()
 for test in PLACED:

@@ -50,7 +50,7 @@ def layer_norm(layer, x, own):
     return own(x) if x.ndim == 2 else own(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-# Of a layer, its first input, and its module or its other inputs.
+# Functions of a layer, its first input, and its module or its other inputs.
 RUN = {
     "conv": lambda l, x, own: own(padded(l, x)),
     "dense": lambda l, x, own: own(x),
@@ -109,7 +109,7 @@ class Model(nn.Module):
                 self.add_module(layer.name, MAKERS[layer.kind](layer))
 
     def forward(self, images):
-        """What nothing reads any more is released, as inference would be slower otherwise."""
+        """Releases each value after its last reader: inference is slower otherwise."""
         values = {-1: images}
         for number, layer in enumerate(self.layers):
             inputs = [values[at] for at in layer.inputs]

@@ -17,7 +17,7 @@ JOINS = ("add", "concat", "scale")  # whose words are names of layers
 HEAD = ("input", "width-multiplier", "output", "loss", "optimizer", "schedule", "average", "augment",
         "batch")
 IGNORED = ("init", "rate", "bias-rate", "decay", "frozen")
-# What jax and tinygrad build, in a chain.
+# The layers of chains, for jax and tinygrad.
 SIMPLE = ("conv", "max-pool", "batch-norm", "global-max-pool", "flatten", "dense", "relu", "gelu")
 
 
