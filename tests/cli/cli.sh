@@ -503,12 +503,18 @@ finish() {
 }
 
 for signal in SIGINT SIGTERM; do
-    out=r/$signal interrupted=0
-    for delay in 0.05 0.2 0.1; do
+    out=r/$signal interrupted=0 delay=0.05
+    for attempt in 1 2 3 4 5 6 7 8; do
+        [ $interrupted -lt 2 ] || break
         code=$(stop $signal $delay $out)
         case $code in
-        0 | 130) ;;
-        -2 | -15) ;; # before there was anything to save
+        130) ;;
+        0) # it was over
+            [ $interrupted -eq 0 ] || break
+            rm -rf $out
+            delay=0.05
+            ;;
+        -2 | -15) delay=$(awk "BEGIN { print 2 * $delay }") ;; # before there was anything to save
         *) wrong "$signal: exit code $code" stop.err ;;
         esac
         [ "$code" = 130 ] || continue
