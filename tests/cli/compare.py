@@ -160,6 +160,8 @@ def test_regressions():
     run("compare", a, slow, "--fail-above", "50%", says="slower")
     run("compare", a, wild, says="same")
     run("compare", a, other, says="X (P) trained small (batch 128) 4.5")
+    heads = [run("compare", a, b).splitlines()[0].split()[1:3] for b in (same, other)]
+    assert heads == [["Before", "After"], ["First", "Second"]], heads
     run("compare", a, other, "--fail-above", "5%", code=5)
     run("compare", a, code=4, says="nothing to compare it with")
     assert "| X (P)" not in run("compare", a, same, "-f", "md")

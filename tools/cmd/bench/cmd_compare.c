@@ -34,24 +34,27 @@ static const struct args_option *const shared_options[] = {app_output_options, N
 
 static const double default_fail_above = 0.05;
 
-static const struct table_column columns[] = {
+enum { AFTER_DEVICE = 2, BEFORE, AFTER };
+
+static const struct table_column default_columns[] = {
     {.key = "workload", .title = "Workload", .left = true},
     {.key = "before_device", .left = true},
-    {.key = "after_device", .left = true},
-    {.key = "before", .title = "Before"},
-    {.key = "after", .title = "After"},
+    [AFTER_DEVICE] = {.key = "after_device", .left = true},
+    [BEFORE] = {.key = "before", .title = "Before"},
+    [AFTER] = {.key = "after", .title = "After"},
     {.key = "unit", .title = "", .left = true},
     {.key = "speedup", .title = "Speedup"},
     {.key = "speedup_low"},
     {.key = "speedup_high"},
     {.key = "result", .title = "Result", .left = true},
 };
-enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
+enum { COLUMNS = sizeof(default_columns) / sizeof(*default_columns) };
 
 struct comparison {
     struct app *app;
     const struct compare_options *options;
     struct results results;
+    struct table_column columns[COLUMNS];
     struct table table;
     int regressions, unpaired;
 };
@@ -106,8 +109,8 @@ static void add_row(struct comparison *c, int a, int b, const json_t *row,
     table_double(t, r.ratio, "%s", times);
     table_double(t, r.low, "-");
     table_double(t, r.high, "-");
-    table_text(t, !results_passed(row) ? "failed before"
-                  : !other             ? "not measured after"
+    table_text(t, !results_passed(row) ? "the first failed"
+                  : !other             ? "not in the second"
                                        : classify(c, &r, same_build, fail_above));
 }
 
@@ -118,10 +121,21 @@ static bool same_device(const json_t *a, const json_t *b)
            !strcmp(results_text(a, "host.processor"), results_text(b, "host.processor"));
 }
 
+/* Two devices are compared, not two versions: neither was before. */
+static void name_devices(struct comparison *c)
+{
+    c->columns[BEFORE].title = "First";
+    c->columns[AFTER].title = "Second";
+    if (results_count(&c->results) > 2)
+        c->columns[AFTER_DEVICE].title = "Second device";
+}
+
 static void compare_pair(struct comparison *c, int a, int b)
 {
     const json_t *run_a = results_run(&c->results, a);
     const json_t *run_b = results_run(&c->results, b);
+    if (!same_device(run_a, run_b))
+        name_devices(c);
     const json_t *rows = json_object_get(run_a, "rows");
     double fail_above = c->options->fail_above;
     if (fail_above < 0)
@@ -235,7 +249,8 @@ static enum app_exit compare_main(struct app *app, const void *given, int count,
         return compare_runs(app, count, operands, o->report);
     }
     struct comparison c = {.app = app, .options = o};
-    table_init(&c.table, stdout, (enum table_format)o->app.format, columns, COLUMNS,
+    memcpy(c.columns, default_columns, sizeof(c.columns));
+    table_init(&c.table, stdout, (enum table_format)o->app.format, c.columns, COLUMNS,
                false);
     enum app_exit code = compare(&c, count, operands);
     table_free(&c.table);
