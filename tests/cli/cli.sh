@@ -514,7 +514,9 @@ for signal in SIGINT SIGTERM; do
             rm -rf $out
             delay=0.05
             ;;
-        -2 | -15) delay=$(awk "BEGIN { print 2 * $delay }") ;; # before there was anything to save
+        -2 | -15) # before there was anything to save
+            delay=$(awk "BEGIN { print 2 * $delay }")
+            ;;
         *) wrong "$signal: exit code $code" stop.err ;;
         esac
         [ "$code" = 130 ] || continue
