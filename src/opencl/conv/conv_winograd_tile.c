@@ -138,16 +138,35 @@ static enum weft_status transform(struct weft_command_list *list,
     return ocl_launch(list, options.text, &launch);
 }
 
+/* Room for the transformed tiles of these channels. */
+static struct ocl_arg tiles_workspace(struct weft_command_list *list,
+                                      const struct winograd *job, int channels)
+{
+    struct ocl_arg room =
+        OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * floats_of(job, channels)));
+    return room;
+}
+
 /* Splits of the GEMM are added by its own launch. */
+static enum weft_status multiply(struct weft_command_list *list,
+                                 const struct winograd *job, const int *values,
+                                 struct ocl_arg a, struct ocl_arg b, struct ocl_arg out)
+{
+    struct ocl_gemm p = transform_gemm_of(job);
+    struct ocl_gemm_tiling tiling = tile_gemm_tiling(values);
+    p.a = a;
+    p.b = b;
+    p.out = out;
+    return ocl_gemm_record_kernels(list, &p, &tiling);
+}
+
 static enum weft_status weight_gradient(struct weft_command_list *list,
                                         const struct winograd *job, const int *values)
 {
     const struct weft_conv *s = &job->shape;
     size_t tiles = (size_t)winograd_tiles(job), in = (size_t)s->c, out = (size_t)s->k;
-    struct ocl_arg v =
-        OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * floats_of(job, s->c)));
-    struct ocl_arg d =
-        OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * floats_of(job, s->k)));
+    struct ocl_arg v = tiles_workspace(list, job, s->c);
+    struct ocl_arg d = tiles_workspace(list, job, s->k);
     struct ocl_arg u = OCL_WORKSPACE(ocl_workspace(
         list, sizeof(float) * (size_t)winograd_transform_elements(job) * in * out));
     struct ocl_launch inputs = {
@@ -163,12 +182,7 @@ static enum weft_status weight_gradient(struct weft_command_list *list,
     };
     WEFT_TRY(transform(list, job, gradients, tiles * out));
 
-    struct ocl_gemm p = transform_gemm_of(job);
-    struct ocl_gemm_tiling tiling = tile_gemm_tiling(values);
-    p.a = v;
-    p.b = d;
-    p.out = u;
-    WEFT_TRY(ocl_gemm_record_kernels(list, &p, &tiling));
+    WEFT_TRY(multiply(list, job, values, v, d, u));
 
     struct ocl_launch filters = {
         .kernel = "winograd_bwd_weights_filters",
@@ -187,10 +201,8 @@ static enum weft_status convolve(struct weft_command_list *list,
     size_t tiles = (size_t)winograd_tiles(job), in = (size_t)s->c, out = (size_t)s->k;
     struct ocl_arg u = ocl_persistent_workspace(
         list, sizeof(float) * (size_t)winograd_transform_elements(job) * in * out);
-    struct ocl_arg v =
-        OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * floats_of(job, s->c)));
-    struct ocl_arg m =
-        OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * floats_of(job, s->k)));
+    struct ocl_arg v = tiles_workspace(list, job, s->c);
+    struct ocl_arg m = tiles_workspace(list, job, s->k);
     struct ocl_launch weights = {
         .kernel = "winograd_transform_weights",
         .arg_count = 2,
@@ -205,12 +217,7 @@ static enum weft_status convolve(struct weft_command_list *list,
     };
     WEFT_TRY(transform(list, job, inputs, tiles * in));
 
-    struct ocl_gemm p = transform_gemm_of(job);
-    struct ocl_gemm_tiling tiling = tile_gemm_tiling(values);
-    p.a = v;
-    p.b = u;
-    p.out = m;
-    WEFT_TRY(ocl_gemm_record_kernels(list, &p, &tiling));
+    WEFT_TRY(multiply(list, job, values, v, u, m));
 
     struct ocl_launch outputs = {
         .kernel = "winograd_transform_outputs",
