@@ -7,18 +7,12 @@
 #include "core/paths.h"
 
 #include <errno.h>
+#include "core/fnv1a.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static uint64_t fnv1a_hash(uint64_t hash, const char *text)
-{
-    do
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
-    while (*text++);
-    return hash;
-}
 
 /* FNV-1a hash of all tuned configurations in use. */
 static void hash_tuning(const struct bench *b, char out[20])
@@ -29,7 +23,7 @@ static void hash_tuning(const struct bench *b, char out[20])
     for (int i = 0; !weft_tuning_row(b->app->device, i, &row); i++)
         if (!row.outdated &&
             (!strcmp(row.state, "best") || !strcmp(row.state, "bundled"))) {
-            hash = fnv1a_hash(fnv1a_hash(hash, row.problem), row.config);
+            hash = fnv1a_text(fnv1a_text(hash, row.problem), row.config);
             used++;
         }
     snprintf(out, 20, used ? "%016" PRIx64 : "none", hash);

@@ -2,6 +2,7 @@
 /* -d fastest: each device runs the network for 0.3 seconds; the result is kept for the
  * network, the devices and their drivers. */
 #include "core/app.h"
+#include "core/fnv1a.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -99,23 +100,15 @@ static enum app_exit measure(struct contest *c, int *index)
     return *index >= 0 ? APP_OK : app_report_error(c->app, APP_DEVICE, WEFT_ERR_DEVICE);
 }
 
-static uint64_t add_hash(uint64_t hash, const char *text)
-{
-    do
-        hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
-    while (*text++);
-    return hash;
-}
-
 /* The file of the result; false: there is no folder for it. */
 static bool result_path(const struct contest *c, char path[PATHS_MAX])
 {
     char state[PATHS_MAX], folder[PATHS_MAX], name[64];
     struct weft_device_info d;
-    uint64_t hash = add_hash(0xcbf29ce484222325u, weft_version());
-    hash = add_hash(hash, c->info.canonical_text);
+    uint64_t hash = fnv1a_text(FNV1A_BEGIN, weft_version());
+    hash = fnv1a_text(hash, c->info.canonical_text);
     for (int i = 0; !weft_device_info(c->app->context, i, &d); i++)
-        hash = add_hash(add_hash(add_hash(hash, d.id), d.driver), d.version);
+        hash = fnv1a_text(fnv1a_text(fnv1a_text(hash, d.id), d.driver), d.version);
     snprintf(name, sizeof(name), "%s-%d-%016llx", c->model ? "predict" : "train",
              c->batch, (unsigned long long)hash);
     return paths_state(state) && paths_join(folder, state, "fastest") &&
