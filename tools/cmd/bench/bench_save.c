@@ -4,11 +4,10 @@
 #include "bench/bench.h"
 
 #include "results/provenance.h"
+#include "core/fnv1a.h"
 #include "core/paths.h"
 
 #include <errno.h>
-#include "core/fnv1a.h"
-
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -17,7 +16,7 @@
 /* FNV-1a hash of all tuned configurations in use. */
 static void hash_tuning(const struct bench *b, char out[20])
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
+    uint64_t hash = FNV1A_BEGIN;
     struct weft_tuning_row row;
     int used = 0;
     for (int i = 0; !weft_tuning_row(b->app->device, i, &row); i++)
